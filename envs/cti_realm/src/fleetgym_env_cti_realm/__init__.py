@@ -1,0 +1,1 @@
+"""CtiRealm-v1: detection engineering from threat intelligence."""

@@ -1,0 +1,1 @@
+"""Graders for fleetgym: checkpoints earned step by step and final artifact scores."""

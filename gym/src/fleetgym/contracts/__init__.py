@@ -1,0 +1,1 @@
+"""What the parts of fleetgym promise each other; stands on the base dependencies alone."""

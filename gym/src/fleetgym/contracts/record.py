@@ -1,0 +1,216 @@
+"""Everything about one finished run, as it is written to disk and read back."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from fleetgym.contracts.json import digest
+
+__all__ = [
+    "FailureCategory",
+    "ModelCallRecord",
+    "Outcome",
+    "RunKey",
+    "RunRecord",
+    "ScoreRecord",
+    "StepRecord",
+    "Usage",
+    "WorkerReport",
+]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Outcome(StrEnum):
+    """How a run ended; exactly one."""
+
+    SUCCESS = "success"
+    FAILURE = "failure"
+    NO_SUBMISSION = "no_submission"
+    BUDGET_EXHAUSTED = "budget_exhausted"
+    FRAMEWORK_ERROR = "framework_error"
+    MODEL_ERROR = "model_error"
+    VOID = "void"
+
+
+class FailureCategory(StrEnum):
+    """Why a run did not succeed."""
+
+    TOOL_FAILURE = "tool_failure"
+    HALLUCINATED_TOOL = "hallucinated_tool"
+    HALLUCINATED_ARGUMENT = "hallucinated_argument"
+    TIMEOUT = "timeout"
+    UNCLEAR_GOAL = "unclear_goal"
+    MALFORMED_OUTPUT = "malformed_output"
+    LOOP = "loop"
+    DEADLOCK = "deadlock"
+    INJECTION_OBEYED = "injection_obeyed"
+    LEAK = "leak"
+    STOPPED_EARLY = "stopped_early"
+    WRONG_ANSWER = "wrong_answer"
+    HARNESS = "harness"
+
+
+class RunKey(_Frozen):
+    """What a run is; its digest is the run's id."""
+
+    framework: str
+    framework_version: str
+    """Of the framework's first distribution; fleetgym's own for ``reference``."""
+
+    topology: str
+    scenario: str
+    scenario_version: int
+    condition: str
+    model: str
+    seed: int = Field(ge=0)
+    grader: str
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    """The plugin's declared parameters, all of them, as they were in force."""
+
+    @property
+    def run_id(self) -> str:
+        """Sixteen hexadecimal digits; equal keys have equal ids."""
+        return digest(self.model_dump(mode="json"))[:16]
+
+
+class StepRecord(_Frozen):
+    """One tool call."""
+
+    index: int
+    """From 0."""
+
+    agent: str
+    name: str
+    arguments: dict[str, Any]
+    content: str
+    is_error: bool
+    reward: float
+    """In [-1, 1]; the rewards of a run sum to its process score."""
+
+    checkpoints: dict[str, float] = Field(default_factory=dict)
+    """How much each checkpoint moved at this step, unweighted; only those that did."""
+
+    facts: dict[str, Any] = Field(default_factory=dict)
+    said: str = ""
+    started_s: float
+    """Since the start of the run."""
+
+    duration_s: float
+
+
+class ModelCallRecord(_Frozen):
+    """One request to the model, as the gateway saw it."""
+
+    index: int
+    agent: str
+    started_s: float
+    latency_s: float
+    first_byte_s: float | None = None
+    """Until the first chunk; None when it was not streamed."""
+
+    status: int
+    """HTTP status the framework was answered with."""
+
+    input_tokens: int
+    output_tokens: int
+    estimated: bool
+    """True when counted by us, four characters a token, for want of the upstream's own figure."""
+
+    finish_reason: str | None = None
+    tool_calls: list[str] = Field(default_factory=list)
+    """Names, in the order in which the model asked for them."""
+
+    sdk_retry: int = 0
+    """``x-stainless-retry-count``, where the client says it."""
+
+    error: str | None = None
+
+
+class ScoreRecord(_Frozen):
+    """A grader's judgement."""
+
+    grader: str
+    grader_version: str
+    value: float = Field(ge=0, le=1)
+    parts: dict[str, float]
+    weights: dict[str, float]
+
+
+class Usage(_Frozen):
+    """Sums over a run."""
+
+    steps: int = 0
+    tool_errors: int = 0
+    model_calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    wall_s: float = 0.0
+    """From the worker's start to its end."""
+
+    setup_s: float = 0.0
+    """Generating the instance and opening the sandbox."""
+
+    cpu_s: float = 0.0
+    """User and system time of the worker."""
+
+    peak_memory_bytes: int = 0
+    """Largest resident set of the worker, shared pages of its warm parent included."""
+
+
+class WorkerReport(_Frozen):
+    """What the framework's process said and how it ended; recorded, never trusted."""
+
+    versions: dict[str, str] = Field(default_factory=dict)
+    closing_text: str = ""
+    error: str | None = None
+    """Type and message of what the framework raised."""
+
+    exit_code: int | None = None
+    signal: int | None = None
+    killed: bool = False
+    """By us: budget, time, or the suite was stopped."""
+
+
+class RunRecord(_Frozen):
+    """One finished run."""
+
+    format: Literal[1] = 1
+    run_id: str
+    key: RunKey
+    suite: str
+    attempt: int = 1
+    """From 1; above that, earlier ones were void."""
+
+    outcome: Outcome
+    category: FailureCategory | None = None
+    category_step: int | None = None
+    """Index of the step that shows the category."""
+
+    detail: str = ""
+    """One sentence on how it ended, for people."""
+
+    score: ScoreRecord | None = None
+    """None for a void run."""
+
+    steps: list[StepRecord] = Field(default_factory=list[StepRecord])
+    model_calls: list[ModelCallRecord] = Field(default_factory=list[ModelCallRecord])
+    events: list[dict[str, Any]] = Field(default_factory=list[dict[str, Any]])
+    usage: Usage = Field(default_factory=Usage)
+    worker: WorkerReport = Field(default_factory=WorkerReport)
+    task: str = ""
+    """What the agent was told."""
+
+    trace_id: str = ""
+    """32 hexadecimal digits."""
+
+    started_at_utc: str = ""
+    """ISO 8601, UTC."""
+
+    manifest: dict[str, Any] = Field(default_factory=dict)
+    """fleetgym's version, sandbox kind, scenario digest, host facts."""

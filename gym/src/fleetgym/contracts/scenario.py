@@ -1,0 +1,72 @@
+"""A declarative, versioned task of an environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from fleetgym.contracts.json import digest
+
+__all__ = ["Budget", "Scenario"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """What a run may spend; the gateway and the episode end it, whatever the framework thinks."""
+
+    steps: int = 40
+    """Tool calls, ``submit`` included."""
+
+    model_calls: int = 80
+    """Requests to the model, over all agents; refused ones count."""
+
+    tokens: int = 2_000_000
+    """Input and output tokens together, over all agents."""
+
+    seconds: float = 120.0
+    """Wall-clock time from the worker's start."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """One task: what the agent is told, may use and may spend, and what it has to hand in."""
+
+    id: str
+    """``family/name``, for example ``cti/linux-cron-persistence``."""
+
+    version: int
+    """Moves whenever scores would."""
+
+    environment: str
+    """For example ``fleetgym/CtiRealm-v1``."""
+
+    title: str
+    """One line for people."""
+
+    platform: str
+    """For example ``linux``, ``aks`` or ``azure``."""
+
+    difficulty: str
+    """``easy``, ``medium`` or ``hard``."""
+
+    prompt: str
+    """What the agent is told; placeholders in braces are filled from the instance."""
+
+    tools: tuple[str, ...]
+    """Names of the tools it may call, ``submit`` last."""
+
+    artifact_schema: Mapping[str, Any]
+    """JSON Schema of what it hands in."""
+
+    budget: Budget = field(default_factory=Budget)
+
+    success_at: float = 0.8
+    """A final score of at least this is a success, in (0, 1]."""
+
+    parameters: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """What the environment's generator needs; JSON."""
+
+    def digest(self) -> str:
+        """Return the SHA-256 of everything above."""
+        return digest(asdict(self))

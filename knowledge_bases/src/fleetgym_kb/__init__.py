@@ -1,0 +1,1 @@
+"""Knowledge bases for fleetgym: threat reports, ATT&CK, a Sigma reference collection."""
