@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -11,11 +11,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Plan", "ReferencePolicy"]
 
-if TYPE_CHECKING:
-    Plan = Generator[ToolCall, ToolResult, None]
-    """Yields the next call, is sent its result, and ends after the call of ``submit``."""
-else:
-    Plan = object
+Plan: TypeAlias = "Generator[ToolCall, ToolResult, None]"
+"""Yields the next call, is sent its result, and ends after the call of ``submit``."""
 
 
 class ReferencePolicy(Protocol):

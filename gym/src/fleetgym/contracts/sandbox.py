@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from fleetgym.contracts.tools import ToolCall, ToolResult
+if TYPE_CHECKING:
+    from fleetgym.contracts.tools import ToolCall, ToolResult
 
 __all__ = ["Limits", "OpenToolset", "Sandbox", "SandboxProvider", "SandboxSpec", "ToolFunction"]
 

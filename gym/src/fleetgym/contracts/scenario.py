@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fleetgym.contracts.json import digest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["Budget", "Scenario"]
 

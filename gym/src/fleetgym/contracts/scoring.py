@@ -10,13 +10,14 @@ takes back what it gave; a reward lies in [-1, 1].
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from fleetgym.contracts.errors import SpecError
-from fleetgym.contracts.tools import ToolCall, ToolResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from fleetgym.contracts.tools import ToolCall, ToolResult
 
 __all__ = ["Checkpoint", "Grader", "Score", "Step", "Trajectory", "score", "validate_weights"]
 
@@ -39,11 +40,8 @@ class Step:
     """What the model wrote between the step before and this one, where it is known."""
 
 
-if TYPE_CHECKING:
-    Trajectory = Sequence[Step]
-    """All steps so far, oldest first."""
-else:
-    Trajectory = tuple
+Trajectory: TypeAlias = "Sequence[Step]"
+"""All steps so far, oldest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
