@@ -35,6 +35,9 @@ __all__ = [
 ]
 
 
+_SHOWN = 12
+
+
 class FleetgymError(Exception):
     """Base of every error raised on purpose; its text is one complete message for a person."""
 
@@ -54,8 +57,9 @@ class UnknownName(SpecError):
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         self.kind = kind
         self.name = name
-        plural = {"grader": "graders", "sandbox": "sandboxes"}.get(kind, f"{kind}s")
-        hint = did_you_mean(name, known) or f"`fleetgym list {plural}` shows what there is."
+        names = sorted(known)
+        shown = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
+        hint = did_you_mean(name, names) or (f"Known: {shown}." if names else "There are none.")
         super().__init__(f"There is no {kind} {name!r}. {hint}")
 
 

@@ -73,6 +73,9 @@ class RunKey(_Frozen):
     parameters: dict[str, Any] = Field(default_factory=dict)
     """The plugin's declared parameters, all of them, as they were in force."""
 
+    budget: dict[str, float] = Field(default_factory=dict)
+    """What the run might spend, field by field."""
+
     @property
     def run_id(self) -> str:
         """Sixteen hexadecimal digits; equal keys have equal ids."""

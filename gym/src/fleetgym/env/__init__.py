@@ -1,0 +1,6 @@
+"""Environments: Gymnasium envs whose actions are tool calls."""
+
+from fleetgym.env.spaces import ToolCallSpace, UnicodeText
+from fleetgym.env.tool_env import Instance, LocalTool, ToolEnv
+
+__all__ = ["Instance", "LocalTool", "ToolCallSpace", "ToolEnv", "UnicodeText"]

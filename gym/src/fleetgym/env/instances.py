@@ -1,0 +1,101 @@
+"""Generated instances, kept by the digest of all that they depend on.
+
+Frameworks that are compared meet the same (scenario, seed), so most resets find their data here.
+A directory holds ``data/``, which the sandbox may read, and ``instance.json`` with the prompt and
+the ground truth, which it may not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import os
+import shutil
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fleetgym.contracts.errors import OperatorError
+from fleetgym.contracts.json import canonical_json, digest
+from fleetgym.env.tool_env import Instance
+
+if TYPE_CHECKING:
+    from fleetgym.env.tool_env import ToolEnv
+
+__all__ = ["InstanceCache"]
+
+
+class InstanceCache:
+    """Keeps the ``capacity`` most recently used instances under ``root``.
+
+    Any number of processes may share ``root``.
+    """
+
+    def __init__(self, root: Path, *, capacity: int = 256) -> None:
+        self.root = root
+        self.capacity = capacity
+
+    def get(self, env: ToolEnv, seed: int) -> Instance:
+        """Return the instance of ``env``'s scenario for ``seed``, generated if need be.
+
+        Raises:
+            OperatorError: It could not be written.
+        """
+        place = self.root / _key(env, seed)
+        try:
+            if not (place / "instance.json").exists():
+                self._generate(env, seed, place)
+            os.utime(place)
+            stored = json.loads((place / "instance.json").read_text())
+        except OSError as error:
+            raise OperatorError(
+                f"The instance cache {str(self.root)!r} cannot be used: {error.strerror}. "
+                "Free some space or set FLEETGYM_HOME to a writable directory."
+            ) from error
+        return Instance(
+            prompt=stored["prompt"], truth=env.decode_truth(stored["truth"]), data=place / "data"
+        )
+
+    def _generate(self, env: ToolEnv, seed: int, place: Path) -> None:
+        self.root.mkdir(parents=True, exist_ok=True)
+        making = Path(tempfile.mkdtemp(dir=self.root, prefix=".making-"))
+        try:
+            (making / "data").mkdir()
+            prompt, truth = env.generate(seed, making / "data")
+            (making / "instance.json").write_text(
+                canonical_json({"prompt": prompt, "truth": truth})
+            )
+            making.rename(place)
+        except OSError:
+            # Another process was first with equal content; anything else is a real failure.
+            if not (place / "instance.json").exists():
+                raise
+        finally:
+            shutil.rmtree(making, ignore_errors=True)
+        self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
+        kept = sorted(
+            (p for p in self.root.iterdir() if not p.name.startswith(".")),
+            key=lambda p: p.stat().st_mtime,
+        )
+        for path in kept[: max(0, len(kept) - self.capacity)]:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _key(env: ToolEnv, seed: int) -> str:
+    package = type(env).__module__.partition(".")[0]
+    return digest([env.scenario.digest(), seed, _source_digest(package)])[:32]
+
+
+@cache
+def _source_digest(package: str) -> str:
+    """Return a digest of a package's Python files: a changed generator makes new instances."""
+    spec = importlib.util.find_spec(package)
+    total = hashlib.sha256()
+    for root in (spec.submodule_search_locations or ()) if spec else ():
+        for path in sorted(Path(root).rglob("*.py")):
+            total.update(path.name.encode() + path.read_bytes())
+    return total.hexdigest()

@@ -1,0 +1,134 @@
+"""The episode over HTTP; `docs/protocol.md` is its description."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from fleetgym.contracts.episode import Event
+from fleetgym.contracts.errors import EpisodeOver, SandboxError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from fleetgym.contracts.record import StepRecord
+    from fleetgym.episode.session import Session
+
+__all__ = ["MAX_BODY", "EpisodeRoutes"]
+
+MAX_BODY = 1024**2
+"""Bytes of a request's body."""
+
+_MAX_EVENTS = 10_000
+
+
+class EpisodeRoutes:
+    """Serves the open sessions of a lane."""
+
+    def __init__(self) -> None:
+        self._sessions: dict[str, Session] = {}
+
+    def open(self, session: Session) -> None:
+        """Serve ``session`` under ``/r/{run_id}``."""
+        self._sessions[session.run_id] = session
+
+    def close(self, run_id: str) -> None:
+        """Answer 404 from now on."""
+        self._sessions.pop(run_id, None)
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return the routes to add to an application."""
+        return [
+            web.get("/r/{run}/brief", self._guarded(self._brief)),
+            web.post("/r/{run}/tools/{name}", self._guarded(self._tool)),
+            web.post("/r/{run}/submit", self._guarded(self._submit)),
+            web.post("/r/{run}/events", self._guarded(self._event)),
+        ]
+
+    def _guarded(
+        self, answer: Callable[[web.Request, Session], Awaitable[web.StreamResponse]]
+    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def handler(request: web.Request) -> web.StreamResponse:
+            session = self._sessions.get(request.match_info["run"])
+            if session is None:
+                return _error(404, "There is no such episode.", "not_found")
+            given = request.headers.get("Authorization", "")
+            if not hmac.compare_digest(given.encode(), f"Bearer {session.token}".encode()):
+                return _error(401, "The token is missing or wrong.", "unauthorized")
+            try:
+                return await answer(request, session)
+            except _BadRequest as error:
+                return _error(400, str(error), "bad_request")
+            except EpisodeOver as error:
+                return _error(410, str(error), "episode_over")
+            except SandboxError:
+                return _error(503, "The sandbox failed; this run is void.", "void")
+
+        return handler
+
+    async def _brief(self, _request: web.Request, session: Session) -> web.Response:
+        brief = session.brief
+        return web.json_response(
+            {
+                "system": brief.system,
+                "task": brief.task,
+                "tools": [asdict(tool) for tool in brief.tools],
+                "artifact_schema": dict(brief.artifact_schema),
+                "budget": asdict(session.budget),
+                "seed": session.seed,
+                "model": session.model,
+            }
+        )
+
+    async def _tool(self, request: web.Request, session: Session) -> web.Response:
+        body = await _body(request)
+        name = request.match_info["name"]
+        return _result(await session.step(name, body.get("arguments", {}), _agent(body)), session)
+
+    async def _submit(self, request: web.Request, session: Session) -> web.Response:
+        body = await _body(request)
+        artifact = body.get("artifact")
+        if not isinstance(artifact, str):
+            artifact = json.dumps(artifact)
+        return _result(await session.submit(artifact, _agent(body)), session)
+
+    async def _event(self, request: web.Request, session: Session) -> web.Response:
+        body = await _body(request)
+        kind, attributes = body.get("kind"), body.get("attributes", {})
+        if not isinstance(kind, str) or not isinstance(attributes, dict):
+            raise _BadRequest("An event needs a 'kind' (text) and 'attributes' (an object).")
+        if len(session.events) >= _MAX_EVENTS:
+            raise _BadRequest(f"An episode takes at most {_MAX_EVENTS} events.")
+        session.tell(Event(kind=kind[:64], agent=_agent(body), attributes=attributes))  # pyright: ignore[reportUnknownArgumentType]
+        return web.Response(status=204)
+
+
+class _BadRequest(Exception):
+    """The body is not what the protocol says."""
+
+
+async def _body(request: web.Request) -> dict[str, Any]:
+    try:
+        body = await request.json()
+    except (ValueError, RecursionError) as error:
+        raise _BadRequest("The body is not JSON.") from error
+    if not isinstance(body, dict):
+        raise _BadRequest("The body must be a JSON object.")
+    return body  # pyright: ignore[reportUnknownVariableType]
+
+
+def _agent(body: dict[str, Any]) -> str:
+    return str(body.get("agent", "main"))[:40]
+
+
+def _result(step: StepRecord, session: Session) -> web.Response:
+    over = session.ended.is_set()
+    return web.json_response({"content": step.content, "is_error": step.is_error, "over": over})
+
+
+def _error(status: int, message: str, kind: str) -> web.Response:
+    return web.json_response({"error": {"message": message, "type": kind}}, status=status)

@@ -1,0 +1,162 @@
+"""One run's episode, as a lane keeps it: the env, what the agent did, and how it ended."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+from fleetgym.contracts.errors import EpisodeOver, FleetgymError, SandboxError
+from fleetgym.contracts.record import StepRecord
+from fleetgym.contracts.tools import SUBMIT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from concurrent.futures import Executor
+
+    from fleetgym.contracts.episode import Brief, Event
+    from fleetgym.contracts.scenario import Budget
+    from fleetgym.env import ToolEnv
+
+__all__ = ["Session"]
+
+
+class Session:
+    """Serializes the agents of one run on its env and records each step.
+
+    Attributes:
+        steps: What was done, oldest first.
+        events: What the framework told, oldest first.
+        ended: Set when nothing more can be earned: submitted, out of steps, or closed.
+        ended_by: ``submitted``, ``steps``, or what :meth:`end` was given.
+        failure: The sandbox's error; the run is void.
+    """
+
+    def __init__(
+        self,
+        *,
+        run_id: str,
+        token: str,
+        env: ToolEnv,
+        seed: int,
+        model: Mapping[str, Any],
+        threads: Executor,
+        on_step: Callable[[StepRecord], None] = lambda _: None,
+    ) -> None:
+        """Take over ``env`` after its reset.
+
+        Args:
+            run_id: Stands in the URL.
+            token: What the agent has to show.
+            env: Its episode has just begun.
+            seed: For the model's ``seed`` parameter.
+            model: ``name``, ``base_url`` and ``headers``, as the brief tells them.
+            threads: Where blocking steps are taken.
+            on_step: Called in the event loop after each step.
+        """
+        self.run_id = run_id
+        self.token = token
+        self.seed = seed
+        self.model = model
+        self.steps: list[StepRecord] = []
+        self.events: list[dict[str, Any]] = []
+        self.ended = asyncio.Event()
+        self.ended_by = ""
+        self.failure: SandboxError | None = None
+        self._env = env
+        self._threads = threads
+        self._on_step = on_step
+        self._turn = asyncio.Lock()
+        self._began = time.monotonic()
+
+    @property
+    def brief(self) -> Brief:
+        """What the agent is told."""
+        return self._env.brief
+
+    @property
+    def budget(self) -> Budget:
+        """What the run may spend."""
+        return self._env.scenario.budget
+
+    @property
+    def submitted(self) -> bool:
+        """Whether an artifact was accepted."""
+        return self._env.submitted
+
+    def elapsed_s(self) -> float:
+        """Return the seconds since the session began."""
+        return time.monotonic() - self._began
+
+    def hear(self, said: str) -> None:
+        """Attribute what the model wrote to the next step."""
+        self._env.hear(said)
+
+    async def step(self, name: str, arguments: Any, agent: str) -> StepRecord:
+        """Make one tool call, after those that were asked for before it.
+
+        Raises:
+            EpisodeOver: The episode has ended.
+            SandboxError: The sandbox failed; the run is void.
+        """
+        async with self._turn:
+            if self.ended.is_set():
+                raise EpisodeOver(f"The episode is over ({self.ended_by}). Stop.")
+            started = self.elapsed_s()
+            action = {"name": name, "arguments": arguments}
+            try:
+                observation, reward, terminated, truncated, info = await self._run(action)
+            except SandboxError as error:
+                self.failure = error
+                self.end("sandbox")
+                raise
+            record = StepRecord(
+                index=len(self.steps),
+                agent=agent,
+                name=observation["tool"],
+                arguments=dict(self._env.trajectory[-1].call.arguments),
+                content=observation["content"],
+                is_error=bool(observation["is_error"]),
+                reward=reward,
+                checkpoints=info["moved"],
+                facts=dict(self._env.trajectory[-1].facts),
+                said=self._env.trajectory[-1].said,
+                started_s=started,
+                duration_s=self.elapsed_s() - started,
+            )
+            self.steps.append(record)
+            self._on_step(record)
+            if terminated or truncated:
+                self.end("submitted" if terminated else "steps")
+            return record
+
+    async def _run(self, action: dict[str, Any]) -> Any:
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._threads, self._env.step, action)
+        except FleetgymError:
+            raise
+        except Exception as error:
+            # A grader or environment that breaks must void the run, never score it.
+            raise SandboxError(f"The environment failed: {error!r}.") from error
+
+    async def submit(self, artifact: str, agent: str) -> StepRecord:
+        """Hand in the artifact."""
+        return await self.step(SUBMIT, {"answer": artifact}, agent)
+
+    def tell(self, event: Event) -> None:
+        """Record what only the framework can see."""
+        self.events.append(
+            {
+                "kind": event.kind,
+                "agent": event.agent,
+                "attributes": dict(event.attributes),
+                "at_s": round(self.elapsed_s(), 6),
+            }
+        )
+
+    def end(self, reason: str) -> None:
+        """End the episode; the first reason stays."""
+        if not self.ended.is_set():
+            self.ended_by = reason
+            self.ended.set()

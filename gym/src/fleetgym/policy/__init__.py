@@ -1,0 +1,19 @@
+"""Reference policies as models of known skill: an expert's plan, followed well or badly."""
+
+from fleetgym.policy.dialect import Conversation, Exchange, Move, Say, Use
+from fleetgym.policy.driver import Driver, play
+from fleetgym.policy.profiles import COMPETENT, ERRATIC, EXPERT, Profile
+
+__all__ = [
+    "COMPETENT",
+    "ERRATIC",
+    "EXPERT",
+    "Conversation",
+    "Driver",
+    "Exchange",
+    "Move",
+    "Profile",
+    "Say",
+    "Use",
+    "play",
+]

@@ -1,0 +1,171 @@
+"""How a chat request tells what has happened, and how a move is put into the answer.
+
+Everything that depends on the form of the messages is here, so that what follows a plan never
+sees a message. This is the native form: tools are offered in ``tools``, called by ``tool_calls``
+and answered by messages of the role ``tool``. Another form is another pair of :func:`read` and
+:func:`write`.
+
+A chat request has no flag for a failed call, so failure is read from the result's first words.
+Results that are JSON are never taken for failures: what an ``error`` inside means is the tool's
+own affair.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from pydantic import BaseModel, Field, ValidationError
+
+from fleetgym.contracts.errors import ModelError
+from fleetgym.contracts.tools import ToolCall, ToolResult
+
+__all__ = ["Conversation", "Exchange", "Move", "Say", "Use", "read", "write"]
+
+# `Error: …`, `ToolException('…')`, `[ERROR] …`, `Tool 'x' not found`, `x is not a valid tool`.
+_FAILED = re.compile(
+    r"[\s\W]{0,8}(?:\w+\s)?\w*(?:error|exception)\b"
+    r"|[^\n{]{0,120}\b(?:is not a valid tool|not found in any|not found\b|does not exist)",
+    re.IGNORECASE,
+)
+_JSON_STARTS = ("{", "[", '"')
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """The model closes its turn with a text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """The model asks for a tool."""
+
+    name: str
+    arguments: str
+    """As a model writes them: JSON, unless it blundered."""
+
+
+Move: TypeAlias = "Say | Use"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """A call that the model asked for, and the result it was shown."""
+
+    call: ToolCall
+    result: ToolResult
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversation:
+    """What a chat request tells."""
+
+    prompt: str
+    """All system and user messages, in order, a blank line between two."""
+
+    exchanges: tuple[Exchange, ...] = ()
+    """Oldest first; calls without a result and calls whose arguments are not JSON left out."""
+
+    offered: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
+    """JSON Schemas of the tools that may be called now, by name."""
+
+
+class _Function(BaseModel):
+    name: str
+    arguments: str = ""
+
+
+class _ToolCall(BaseModel):
+    id: str = ""
+    function: _Function | None = None
+
+
+class _Message(BaseModel):
+    role: str
+    content: str | list[dict[str, Any]] | None = None
+    tool_calls: list[_ToolCall] | None = None
+    tool_call_id: str | None = None
+
+    @property
+    def text(self) -> str:
+        if isinstance(self.content, list):
+            return "".join(str(part.get("text", "")) for part in self.content)
+        return self.content or ""
+
+
+class _Declaration(BaseModel):
+    name: str
+    parameters: dict[str, Any] = Field(default_factory=dict[str, Any])
+
+
+class _Tool(BaseModel):
+    function: _Declaration | None = None
+
+
+class _Body(BaseModel):
+    messages: list[_Message]
+    tools: list[_Tool] | None = None
+    tool_choice: str | dict[str, Any] | None = None
+
+
+def read(body: Mapping[str, Any]) -> Conversation:
+    """Return what the body of a chat request tells.
+
+    Raises:
+        ModelError: The body is not of the form that OpenAI documents; status 400.
+    """
+    try:
+        chat = _Body.model_validate(body)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ModelError(f"{where}: {first['msg']}.", status=400) from None
+    return Conversation(
+        prompt="\n\n".join(
+            m.text for m in chat.messages if m.role in {"system", "developer", "user"}
+        ),
+        exchanges=tuple(_exchanges(chat.messages)),
+        offered={}
+        if chat.tool_choice == "none"
+        else {t.function.name: t.function.parameters for t in chat.tools or [] if t.function},
+    )
+
+
+def write(move: Move, call_id: str) -> tuple[dict[str, Any], str]:
+    """Return the assistant message that makes ``move``, and its finish reason."""
+    if isinstance(move, Say):
+        return {"role": "assistant", "content": move.text}, "stop"
+    function = {"name": move.name, "arguments": move.arguments}
+    tool_call = {"id": call_id, "type": "function", "function": function}
+    return {"role": "assistant", "content": None, "tool_calls": [tool_call]}, "tool_calls"
+
+
+def _exchanges(messages: list[_Message]) -> list[Exchange]:
+    results = {m.tool_call_id: _result(m.text) for m in messages if m.role == "tool"}
+    found: list[Exchange] = []
+    for tool_call in (c for m in messages for c in m.tool_calls or ()):
+        result = results.get(tool_call.id)
+        arguments = _arguments(tool_call.function.arguments) if tool_call.function else None
+        if result is not None and tool_call.function is not None and arguments is not None:
+            found.append(
+                Exchange(call=ToolCall(tool_call.function.name, arguments), result=result)
+            )
+    return found
+
+
+def _arguments(text: str) -> Mapping[str, Any] | None:
+    try:
+        value = json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None  # pyright: ignore[reportUnknownVariableType]
+
+
+def _result(text: str) -> ToolResult:
+    failed = not text.lstrip().startswith(_JSON_STARTS) and bool(_FAILED.match(text))
+    return ToolResult(text, is_error=failed)

@@ -1,0 +1,80 @@
+"""How skilled a model of known skill is: a probability for each way of going wrong.
+
+Whether a model errs is drawn from the run's seed, the agent and the count of its answers so far,
+separately for each way of erring. Two frameworks that make the same calls therefore meet the same
+model, and of two profiles with the same seed the worse one errs wherever the better one does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, fields
+
+from fleetgym.contracts.errors import SpecError
+
+__all__ = ["COMPETENT", "ERRATIC", "EXPERT", "Profile", "draw"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """Probabilities in [0, 1], each per answer of the model."""
+
+    stop_early: float = 0.0
+    """Ends with a text although the task is not done."""
+
+    repeat: float = 0.0
+    """Asks once more for the call before."""
+
+    wrong_tool: float = 0.0
+    """Calls another of the offered tools, with arguments that fit it and lead nowhere."""
+
+    unknown_tool: float = 0.0
+    """Calls a tool that was never offered."""
+
+    missing_argument: float = 0.0
+    """Leaves out an argument."""
+
+    malformed_arguments: float = 0.0
+    """Writes arguments that are not JSON."""
+
+    sloppy: float = 0.0
+    """Hands in an artifact whose lists have lost at least half of their items."""
+
+    def __post_init__(self) -> None:
+        """Reject what is no probability."""
+        for entry in fields(self):
+            value: float = getattr(self, entry.name)
+            if not 0 <= value <= 1:
+                raise SpecError(f"Profile: {entry.name} must be in [0, 1], not {value!r}.")
+
+
+EXPERT = Profile()
+"""Follows the plan."""
+
+COMPETENT = Profile(
+    stop_early=0.004,
+    repeat=0.03,
+    wrong_tool=0.05,
+    unknown_tool=0.02,
+    missing_argument=0.03,
+    malformed_arguments=0.008,
+    sloppy=0.10,
+)
+"""Errs about once in eight answers, and mostly gets there."""
+
+ERRATIC = Profile(
+    stop_early=0.03,
+    repeat=0.10,
+    wrong_tool=0.12,
+    unknown_tool=0.08,
+    missing_argument=0.10,
+    malformed_arguments=0.04,
+    sloppy=0.60,
+)
+"""Errs about every other answer, and often does not get there."""
+
+
+def draw(seed: int, *what: str | int) -> float:
+    """Return a number in [0, 1) that looks random and depends on the arguments alone."""
+    text = "/".join(str(part) for part in (seed, *what))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big") / 2**48

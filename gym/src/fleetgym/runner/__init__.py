@@ -1,0 +1,1 @@
+"""Runs suites: plan, lanes, runs, records."""

@@ -1,0 +1,183 @@
+"""From a suite to its runs, each with its id, before anything is run."""
+
+from __future__ import annotations
+
+import fnmatch
+import itertools
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import fleetgym
+from fleetgym.contracts.errors import SpecError, UnknownName
+from fleetgym.contracts.record import RunKey
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from fleetgym.contracts.scenario import Scenario
+    from fleetgym.registry import Registry
+    from fleetgym.runner.suite import Suite
+
+__all__ = ["CONDITIONS", "EXPERT", "REFERENCE", "Plan", "PlannedRun", "expand"]
+
+CONDITIONS = ("clean",)
+"""What can be done to a run on purpose; ``clean`` is nothing."""
+
+REFERENCE = "reference"
+"""Stands in the place of a framework when the expert plays directly on the environment."""
+
+EXPERT = "policy/expert"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedRun:
+    """One run to be made."""
+
+    key: RunKey
+    scenario: Scenario
+    """With the suite's budget in place of its own where the suite has one."""
+
+    @property
+    def run_id(self) -> str:
+        """The digest of the key."""
+        return self.key.run_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a suite comes to."""
+
+    suite: Suite
+    runs: tuple[PlannedRun, ...]
+    """Frameworks vary fastest, so that what is compared runs side by side; reference runs last."""
+
+    def frameworks(self) -> Sequence[str]:
+        """Return the frameworks whose processes are needed."""
+        names = dict.fromkeys(run.key.framework for run in self.runs)
+        return [name for name in names if name != REFERENCE]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the plan for scripts; ``runs`` is their number."""
+        return {
+            "suite": self.suite.name,
+            "runs": len(self.runs),
+            "reference_runs": sum(run.key.framework == REFERENCE for run in self.runs),
+            "frameworks": {
+                run.key.framework: run.key.framework_version for run in reversed(self.runs)
+            },
+            "scenarios": sorted({run.key.scenario for run in self.runs}),
+            "conditions": self.suite.conditions,
+            "models": self.suite.models,
+            "seeds": self.suite.seeds,
+            "run_ids": [run.run_id for run in self.runs],
+        }
+
+
+def expand(suite: Suite, registry: Registry, *, any_model: bool = False) -> Plan:
+    """Return the runs of ``suite``.
+
+    Args:
+        suite: As it was loaded.
+        registry: Where its names are looked up.
+        any_model: Take model names as they are, for a provider that knows them.
+
+    Raises:
+        UnknownName: It names something that there is not; the nearest name is suggested.
+        SpecError: A framework has no such topology or parameter.
+    """
+    scenarios = [_with_budget(s, suite) for s in _select(suite.scenarios, registry.scenarios())]
+    for condition in suite.conditions:
+        if condition not in CONDITIONS:
+            raise UnknownName("condition", condition, CONDITIONS)
+    for model in suite.models:
+        if not any_model:
+            registry.model(model)
+    runs = [
+        PlannedRun(
+            scenario=scenario,
+            key=_key(suite, registry, name, topology, scenario, condition, model, seed),
+        )
+        for scenario, seed, condition, model, topology, name in itertools.product(
+            scenarios,
+            suite.seeds,
+            suite.conditions,
+            suite.models,
+            suite.topologies,
+            suite.frameworks,
+        )
+    ]
+    if suite.reference:
+        runs += [
+            PlannedRun(
+                scenario=scenario,
+                key=_key(suite, registry, REFERENCE, "single", scenario, condition, EXPERT, seed),
+            )
+            for scenario, seed, condition in itertools.product(
+                scenarios, suite.seeds, suite.conditions
+            )
+        ]
+    unique = {run.run_id: run for run in runs}
+    return Plan(suite=suite, runs=tuple(unique.values()))
+
+
+def _select(patterns: Iterable[str], known: Mapping[str, Scenario]) -> list[Scenario]:
+    chosen: dict[str, Scenario] = {}
+    for pattern in patterns:
+        matching = [name for name in known if fnmatch.fnmatchcase(name, pattern)]
+        if not matching:
+            raise UnknownName("scenario", pattern, known)
+        chosen |= {name: known[name] for name in matching}
+    return list(chosen.values())
+
+
+def _with_budget(scenario: Scenario, suite: Suite) -> Scenario:
+    changes = suite.budget.model_dump(exclude_none=True)
+    return replace(scenario, budget=replace(scenario.budget, **changes))
+
+
+def _key(  # noqa: PLR0917 - the factors of a run, in their order
+    suite: Suite,
+    registry: Registry,
+    framework: str,
+    topology: str,
+    scenario: Scenario,
+    condition: str,
+    model: str,
+    seed: int,
+) -> RunKey:
+    graders = registry.environment(scenario.environment).graders
+    grader = suite.grader or graders[0]
+    if grader not in graders:
+        raise UnknownName("grader", grader, graders)
+    version, parameters = fleetgym.__version__, dict[str, Any]()
+    if framework != REFERENCE:
+        found = registry.framework(framework)
+        version = found.version
+        parameters = _parameters(framework, found.defaults, suite.parameters.get(framework, {}))
+        if topology not in found.spec.topologies:
+            raise SpecError(
+                f"Framework {framework!r} has no topology {topology!r}. "
+                f"It has: {', '.join(found.spec.topologies)}."
+            )
+    return RunKey(
+        framework=framework,
+        framework_version=version,
+        topology=topology,
+        scenario=scenario.id,
+        scenario_version=scenario.version,
+        condition=condition,
+        model=model,
+        seed=seed,
+        grader=grader,
+        parameters=parameters,
+        budget=asdict(scenario.budget),
+    )
+
+
+def _parameters(
+    framework: str, defaults: Mapping[str, Any], changes: Mapping[str, Any]
+) -> dict[str, Any]:
+    for name in changes:
+        if name not in defaults:
+            raise UnknownName(f"parameter of {framework}", name, defaults)
+    return {**defaults, **changes}
