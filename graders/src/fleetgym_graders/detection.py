@@ -35,6 +35,9 @@ class DetectionTruth:
     patterns: Mapping[str, str]
     """Column name to regular expression; only the ``compat`` grader reads it."""
 
+    objective: str = ""
+    """What is to be detected, in words; only a judge of the ``compat`` grader reads it."""
+
     def to_json(self) -> JsonObject:
         """Return the truth as JSON, sets sorted; :meth:`from_json` restores an equal one."""
         return {
@@ -44,6 +47,7 @@ class DetectionTruth:
             "tables": sorted(self.tables),
             "rows": {table: sorted(rows) for table, rows in sorted(self.rows.items())},
             "patterns": dict(sorted(self.patterns.items())),
+            "objective": self.objective,
         }
 
     @classmethod
@@ -60,4 +64,5 @@ class DetectionTruth:
             tables=frozenset(data["tables"]),
             rows={table: frozenset(rows) for table, rows in data["rows"].items()},
             patterns=dict(data["patterns"]),
+            objective=data.get("objective", ""),
         )

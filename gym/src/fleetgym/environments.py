@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from fleetgym.contracts.specs import load
 
 if TYPE_CHECKING:
     from fleetgym.contracts.sandbox import SandboxProvider
+    from fleetgym.contracts.scenario import Budget
     from fleetgym.contracts.specs import EnvSpec
     from fleetgym.env import ToolEnv
     from fleetgym.registry import Registry
@@ -25,6 +27,7 @@ def make(
     sandboxes: SandboxProvider,
     grader: str | None = None,
     environment: str | None = None,
+    budget: Budget | None = None,
     render_mode: str | None = None,
 ) -> ToolEnv:
     """Return an env for ``scenario``.
@@ -35,6 +38,7 @@ def make(
         sandboxes: Opens the episodes' sandboxes; the caller closes it.
         grader: One that fits the environment; its first by default.
         environment: Refuse scenarios of any other one.
+        budget: In place of the scenario's own.
         render_mode: As Gymnasium has it.
 
     Raises:
@@ -47,6 +51,8 @@ def make(
     if scenario not in known:
         raise UnknownName("scenario", scenario, known)
     found = known[scenario]
+    if budget is not None:
+        found = replace(found, budget=budget)
     spec = registry.environment(found.environment)
     grader = grader or spec.graders[0]
     if grader not in spec.graders:

@@ -19,9 +19,9 @@ __all__ = ["plan"]
 @as_json
 def plan(suite: Path, *, as_json: bool) -> None:
     """Say what SUITE would run, and how the runs pair up. Runs nothing."""
-    from fleetgym.registry import Registry  # noqa: PLC0415 - `--help` needs none of these
-    from fleetgym.runner.plan import REFERENCE, expand  # noqa: PLC0415
-    from fleetgym.runner.suite import load_suite  # noqa: PLC0415
+    from fleetgym.registry import Registry
+    from fleetgym.runner.plan import REFERENCE, expand
+    from fleetgym.runner.suite import load_suite
 
     made = expand(load_suite(suite), Registry.discover())
     if as_json:

@@ -13,12 +13,14 @@ import json
 import os
 import shutil
 import tempfile
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fleetgym.contracts.errors import OperatorError
 from fleetgym.contracts.json import canonical_json, digest
+from fleetgym.contracts.scenario import Budget
 from fleetgym.env.tool_env import Instance
 
 if TYPE_CHECKING:
@@ -87,7 +89,8 @@ class InstanceCache:
 
 def _key(env: ToolEnv, seed: int) -> str:
     package = type(env).__module__.partition(".")[0]
-    return digest([env.scenario.digest(), seed, _source_digest(package)])[:32]
+    scenario = replace(env.scenario, budget=Budget())  # no part of an instance
+    return digest([scenario.digest(), seed, _source_digest(package)])[:32]
 
 
 @cache

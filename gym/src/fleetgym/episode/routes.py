@@ -63,6 +63,8 @@ class EpisodeRoutes:
                 return await answer(request, session)
             except _BadRequest as error:
                 return _error(400, str(error), "bad_request")
+            except web.HTTPRequestEntityTooLarge:
+                return _error(413, f"The body is larger than {MAX_BODY} bytes.", "too_large")
             except EpisodeOver as error:
                 return _error(410, str(error), "episode_over")
             except SandboxError:

@@ -25,6 +25,7 @@ class Session:
     """Serializes the agents of one run on its env and records each step.
 
     Attributes:
+        began: Value of ``time.monotonic()`` from which all times of the run count.
         steps: What was done, oldest first.
         events: What the framework told, oldest first.
         ended: Set when nothing more can be earned: submitted, out of steps, or closed.
@@ -67,7 +68,7 @@ class Session:
         self._threads = threads
         self._on_step = on_step
         self._turn = asyncio.Lock()
-        self._began = time.monotonic()
+        self.began = time.monotonic()
 
     @property
     def brief(self) -> Brief:
@@ -86,7 +87,7 @@ class Session:
 
     def elapsed_s(self) -> float:
         """Return the seconds since the session began."""
-        return time.monotonic() - self._began
+        return time.monotonic() - self.began
 
     def hear(self, said: str) -> None:
         """Attribute what the model wrote to the next step."""

@@ -10,7 +10,7 @@ from fleetgym.contracts.tools import SUBMIT, ToolCall
 from fleetgym.policy.dialect import Move, Say, Use
 
 if TYPE_CHECKING:
-    from fleetgym.policy.dialect import Conversation
+    from fleetgym.policy.dialect import Conversation, Parameters
     from fleetgym.policy.profiles import Profile
 
 __all__ = ["Draw", "attempt"]
@@ -104,15 +104,14 @@ def _thinned(value: object, kept: float) -> object:
     return value
 
 
-def _filled(schema: Mapping[str, Any]) -> dict[str, Any]:
+def _filled(parameters: Parameters) -> dict[str, Any]:
     """Return arguments that satisfy an ordinary schema and mean nothing."""
-    properties: Mapping[str, Mapping[str, Any]] = schema.get("properties") or {}
-    filled: dict[str, Any] = {}
-    for name in schema.get("required") or ():
-        entry = properties.get(name, {})
-        allowed = entry.get("enum")
-        filled[name] = allowed[0] if allowed else _FILLERS.get(str(entry.get("type")), "unknown")
-    return filled
+    return {name: _filler(parameters.schema_of(name)) for name in parameters.required}
+
+
+def _filler(schema: Mapping[str, Any]) -> object:
+    allowed = schema.get("enum")
+    return allowed[0] if allowed else _FILLERS.get(str(schema.get("type")), "unknown")
 
 
 _BLUNDERS: Mapping[str, Callable[[ToolCall, Conversation, Draw], Move | None]] = {

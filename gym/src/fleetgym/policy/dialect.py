@@ -14,24 +14,23 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pydantic import BaseModel, Field, ValidationError
 
 from fleetgym.contracts.errors import ModelError
+from fleetgym.contracts.json import canonical_json
 from fleetgym.contracts.tools import ToolCall, ToolResult
 
-__all__ = ["Conversation", "Exchange", "Move", "Say", "Use", "read", "write"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
-# `Error: …`, `ToolException('…')`, `[ERROR] …`, `Tool 'x' not found`, `x is not a valid tool`.
-_FAILED = re.compile(
-    r"[\s\W]{0,8}(?:\w+\s)?\w*(?:error|exception)\b"
-    r"|[^\n{]{0,120}\b(?:is not a valid tool|not found in any|not found\b|does not exist)",
-    re.IGNORECASE,
-)
-_JSON_STARTS = ("{", "[", '"')
+__all__ = ["Conversation", "Exchange", "Move", "Parameters", "Say", "Use", "read", "write"]
+
+# `Error: …`, `[ERROR] …`, `ToolException('…')`, `Tool call failed: …`
+_FAILED = re.compile(r"\W{0,8}(?:\w+\s){0,2}\w*(?:error|exception|failed)\b", re.IGNORECASE)
+_JSON = re.compile(r"""\s*(?:\{|"|\[\s*["\[\]{\d-])""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +52,18 @@ class Use:
 Move: TypeAlias = "Say | Use"
 
 
+class Parameters(BaseModel):
+    """What matters here of the JSON Schema of a tool's arguments."""
+
+    properties: dict[str, dict[str, Any] | bool] = Field(default_factory=dict)
+    required: list[str] = Field(default_factory=list)
+
+    def schema_of(self, name: str) -> Mapping[str, Any]:
+        """Return the schema of one argument; an empty one when nothing is said of it."""
+        found = self.properties.get(name)
+        return found if isinstance(found, dict) else {}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
     """A call that the model asked for, and the result it was shown."""
@@ -71,8 +82,8 @@ class Conversation:
     exchanges: tuple[Exchange, ...] = ()
     """Oldest first; calls without a result and calls whose arguments are not JSON left out."""
 
-    offered: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
-    """JSON Schemas of the tools that may be called now, by name."""
+    offered: Mapping[str, Parameters] = field(default_factory=dict[str, "Parameters"])
+    """What the tools take that may be called now, by name."""
 
 
 class _Function(BaseModel):
@@ -100,7 +111,7 @@ class _Message(BaseModel):
 
 class _Declaration(BaseModel):
     name: str
-    parameters: dict[str, Any] = Field(default_factory=dict[str, Any])
+    parameters: Parameters = Field(default_factory=Parameters)
 
 
 class _Tool(BaseModel):
@@ -152,20 +163,18 @@ def _exchanges(messages: list[_Message]) -> list[Exchange]:
         result = results.get(tool_call.id)
         arguments = _arguments(tool_call.function.arguments) if tool_call.function else None
         if result is not None and tool_call.function is not None and arguments is not None:
-            found.append(
-                Exchange(call=ToolCall(tool_call.function.name, arguments), result=result)
-            )
+            found.append(Exchange(call=ToolCall(tool_call.function.name, arguments), result=result))
     return found
 
 
 def _arguments(text: str) -> Mapping[str, Any] | None:
     try:
         value = json.loads(text or "{}")
+        canonical_json(value)  # refuses NaN and infinity, which Python's parser lets pass
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None  # pyright: ignore[reportUnknownVariableType]
 
 
 def _result(text: str) -> ToolResult:
-    failed = not text.lstrip().startswith(_JSON_STARTS) and bool(_FAILED.match(text))
-    return ToolResult(text, is_error=failed)
+    return ToolResult(text, is_error=not _JSON.match(text) and bool(_FAILED.match(text)))

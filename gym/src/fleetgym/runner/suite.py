@@ -6,13 +6,15 @@ Every list is a factor; the runs are their product, so that any two frameworks m
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from fleetgym.contracts.errors import SpecError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["BudgetOverride", "Suite", "load_suite", "parse_seeds"]
 

@@ -1,0 +1,32 @@
+"""Registers the graders of this distribution."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fleetgym.contracts.specs import GraderSpec
+from fleetgym.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["register_graders"]
+
+
+@hookimpl
+def register_graders(register: Callable[[GraderSpec], None]) -> None:
+    """Offer ``cti/strict`` and ``cti/compat``."""
+    register(
+        GraderSpec(
+            name="cti/strict",
+            entry_point="fleetgym_graders.strict:StrictGrader",
+            summary="Deterministic: executes the query and the rule, row-level F1 on attack rows",
+        )
+    )
+    register(
+        GraderSpec(
+            name="cti/compat",
+            entry_point="fleetgym_graders.compat:CompatGrader",
+            summary="CTI-REALM's own formulas; without a judge the highest score is 0.725",
+        )
+    )

@@ -1,0 +1,233 @@
+"""Following an expert's plan: from the messages of a chat, or directly on an episode.
+
+A chat request says everything that has happened, so the next move is found by running the plan
+from its start and sending it the recorded result of each call it makes, until it makes one that
+has no result yet. That call is the next move. Which framework asks, and what it did meanwhile,
+makes no difference: results of calls the plan never made are passed over.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from fleetgym.contracts.errors import ModelError
+from fleetgym.contracts.json import canonical_json
+from fleetgym.contracts.tools import SUBMIT, ToolCall, ToolResult
+from fleetgym.policy.blunders import attempt
+from fleetgym.policy.dialect import Conversation, Move, Parameters, Say
+from fleetgym.policy.profiles import Profile, draw
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from fleetgym.contracts.policy import Plan, ReferencePolicy
+
+__all__ = ["MAX_TRIES", "Driver", "play"]
+
+MAX_TRIES = 3
+"""How often a call is made that fails each time, before the plan is told so."""
+
+
+class Driver:
+    """One agent's model: follows a policy's plan as well as its profile lets it.
+
+    Not thread-safe. Keeps the plan where the last request left it, so that a result is parsed
+    once a run and not once a request.
+    """
+
+    def __init__(
+        self, policy: ReferencePolicy, profile: Profile, seed: int, *, agent: str = "main"
+    ) -> None:
+        self._policy = policy
+        self._profile = profile
+        self._seed = seed
+        self._agent = agent
+        self._moves = 0
+        self._plan: _PlanInProgress | None = None
+        self._unreadable: set[ToolResult] = set()
+
+    @property
+    def moves(self) -> int:
+        """Moves made so far."""
+        return self._moves
+
+    def move(self, conversation: Conversation) -> Move:
+        """Return what the model does next.
+
+        Raises:
+            ModelError: The plan raised something; the policy is broken.
+        """
+        index = self._moves
+        self._moves += 1
+        if _submitted(conversation):
+            return Say("The answer is submitted.")
+        planned = self._next_call(conversation)
+        if planned is None:
+            return Say("There is nothing more that I can do.")
+        return attempt(
+            planned,
+            conversation,
+            self._profile,
+            lambda name: draw(self._seed, self._agent, index, name),
+        )
+
+    def _next_call(self, conversation: Conversation) -> ToolCall | None:
+        recorded = _Recorded(conversation, self._unreadable)
+        plan = self._plan_for(conversation.prompt)
+        position = 0
+        while (call := plan.call(position)) is not None:
+            result = recorded.take(call)
+            if result is None and call.name in conversation.offered:
+                return call
+            if result is None and not conversation.offered:
+                return None
+            result = result or _not_offered(call)
+            try:
+                plan.send(position, result)
+            except Exception as error:  # a plan may trip over anything it cannot read
+                self._plan = None
+                if result.is_error:
+                    raise _broken(f"after its call of {call.name!r}", error) from error
+                # An error that does not look like one: a sentence where the plan expects JSON.
+                self._unreadable.add(result)
+                return self._next_call(conversation)
+            position += 1
+        return None
+
+    def _plan_for(self, prompt: str) -> _PlanInProgress:
+        if self._plan is None or self._plan.prompt != prompt:
+            try:
+                self._plan = _PlanInProgress(self._policy, prompt)
+            except Exception as error:
+                raise _broken("on this prompt", error) from error
+        return self._plan
+
+
+class _PlanInProgress:
+    """A plan, the calls it has made, and the results it was sent."""
+
+    def __init__(self, policy: ReferencePolicy, prompt: str) -> None:
+        self.prompt = prompt
+        self._policy = policy
+        self._sent: list[ToolResult] = []
+        self._calls: list[ToolCall | None] = []
+        self._plan = self._started()
+
+    def call(self, position: int) -> ToolCall | None:
+        """Return the plan's call at this position, at most one past the last result sent."""
+        return self._calls[position]
+
+    def send(self, position: int, result: ToolResult) -> None:
+        """Answer the call at this position; another answer than before takes the plan back."""
+        if position < len(self._sent):
+            if self._sent[position] == result:
+                return
+            earlier = self._sent[:position]
+            self._plan = self._started()
+            for sent in earlier:
+                self._advance(sent)
+        self._advance(result)
+
+    def _started(self) -> Plan:
+        plan = self._policy.plan(self.prompt)
+        self._sent = []
+        self._calls = [next(plan, None)]
+        return plan
+
+    def _advance(self, result: ToolResult) -> None:
+        try:
+            following = self._plan.send(result)
+        except StopIteration:
+            following = None
+        self._sent.append(result)
+        self._calls.append(following)
+
+
+class _Recorded:
+    """The results in a conversation, by call, each to be used once."""
+
+    def __init__(self, conversation: Conversation, unreadable: Collection[ToolResult]) -> None:
+        self._offered = conversation.offered
+        self._results: dict[str, deque[ToolResult]] = defaultdict(deque)
+        for exchange in conversation.exchanges:
+            result = exchange.result
+            if result in unreadable:
+                result = replace(result, is_error=True)
+            self._results[self._key(exchange.call)].append(result)
+
+    def take(self, call: ToolCall) -> ToolResult | None:
+        """Return the next result of ``call``; None when it has to be made, or made again."""
+        results = self._results[self._key(call)]
+        for _ in range(MAX_TRIES - 1):
+            if not results:
+                return None
+            result = results.popleft()
+            if not result.is_error:
+                return result
+        return results.popleft() if results else None
+
+    def _key(self, call: ToolCall) -> str:
+        """Return equal text for calls that mean the same.
+
+        Frameworks read arguments into objects of their own and write them again, so an argument
+        that is null or has its default is as good as absent, and 5.0 is 5.
+        """
+        parameters = self._offered.get(call.name) or Parameters()
+        arguments = {
+            name: int(value) if isinstance(value, float) and value.is_integer() else value
+            for name, value in call.arguments.items()
+            if value is not None and value != parameters.schema_of(name).get("default")
+        }
+        return f"{call.name} {canonical_json(arguments)}"
+
+
+def play(
+    policy: ReferencePolicy,
+    prompt: str,
+    call: Callable[[ToolCall], ToolResult],
+    *,
+    tools: Collection[str] | None = None,
+) -> None:
+    """Let a policy act directly, as :class:`Driver` would have it act through a perfect framework.
+
+    Args:
+        policy: The expert.
+        prompt: The system text and the task, a blank line between them.
+        call: Makes a call and returns its result; what it raises is let through.
+        tools: Names of the tools there are; the plan is told of the others without a call. None
+            when that is not known.
+    """
+    plan = policy.plan(prompt)
+    planned = next(plan, None)
+    while planned is not None:
+        if tools is not None and planned.name not in tools:
+            result = _not_offered(planned)
+        else:
+            result = _tried(planned, call)
+        try:
+            planned = plan.send(result)
+        except StopIteration:
+            return
+
+
+def _tried(planned: ToolCall, call: Callable[[ToolCall], ToolResult]) -> ToolResult:
+    for _ in range(MAX_TRIES - 1):
+        result = call(planned)
+        if not result.is_error:
+            return result
+    return call(planned)
+
+
+def _broken(where: str, error: Exception) -> ModelError:
+    what = f"{type(error).__name__}: {error}"
+    return ModelError(f"The reference policy failed {where}: {what}.", status=500)
+
+
+def _submitted(conversation: Conversation) -> bool:
+    return any(e.call.name == SUBMIT and not e.result.is_error for e in conversation.exchanges)
+
+
+def _not_offered(call: ToolCall) -> ToolResult:
+    return ToolResult(f"Error: there is no tool {call.name!r} here.", is_error=True)

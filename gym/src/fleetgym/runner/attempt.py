@@ -1,0 +1,284 @@
+"""One attempt at one run, inside a lane: set up, let the agent act, judge, record."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import secrets
+import shutil
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fleetgym.contracts.errors import FleetgymError, SandboxError
+from fleetgym.contracts.record import (
+    ModelCallRecord,
+    Outcome,
+    RunRecord,
+    ScoreRecord,
+    Usage,
+    WorkerReport,
+)
+from fleetgym.contracts.tools import ToolResult
+from fleetgym.episode import Session
+from fleetgym.gateway import GatewayRun
+from fleetgym.policy.driver import play
+from fleetgym.runner.outcome import BUDGETS, Ending, judge
+from fleetgym.runner.plan import REFERENCE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fleetgym.contracts.record import RunKey, StepRecord
+    from fleetgym.contracts.tools import ToolCall
+    from fleetgym.env import ToolEnv
+    from fleetgym.executors.local import WorkerExit, WorkerHandle
+    from fleetgym.runner.lane import Lane
+    from fleetgym.telemetry.tracing import RunTrace
+
+__all__ = ["Attempt"]
+
+GRACE_S = 5.0
+"""How long a framework may go on after its episode has ended, before it is killed."""
+
+
+class Attempt:
+    """Holds what one attempt gathers until its record is written."""
+
+    def __init__(self, lane: Lane, key: RunKey, attempt: int) -> None:
+        """Prepare; nothing is started before :meth:`run`."""
+        self.lane = lane
+        self.key = key
+        self.run_id = key.run_id
+        self.number = attempt
+        self.token = secrets.token_urlsafe(24)
+        self.model_calls: list[ModelCallRecord] = []
+        self.session: Session | None = None
+        self.trace: RunTrace = lane.tracing.begin(self.run_id, key)
+        self.began_at = datetime.now(UTC)
+        self.setup_s = 0.0
+        self.wall_s = 0.0
+        self.failure = ""
+        self.malformed_after: int | None = None
+        self.worker = WorkerReport()
+        self.resources: dict[str, Any] = {}
+        self.env: ToolEnv | None = None
+
+    async def run(self) -> tuple[RunRecord, str]:
+        """Return the record and the trace as OTLP JSON; a harness failure gives a void record."""
+        started = time.monotonic()
+        try:
+            self.env = await self._in_thread(self.lane.make_env, self.key)
+            await self._in_thread(self._reset)
+            self.setup_s = time.monotonic() - started
+            await self._act(self._open())
+        except FleetgymError as error:
+            self.failure = str(error)
+        except Exception as error:  # noqa: BLE001 - whatever breaks here is ours, never the agent's
+            self.failure = f"The runner failed: {error!r}."
+        finally:
+            self.lane.routes.close(self.run_id)
+            await self.lane.gateway.close(self.run_id)
+        record = self._record()
+        if self.env is not None:
+            with contextlib.suppress(SandboxError):
+                await self._in_thread(self.env.close)
+        return record, self.trace.end(record)
+
+    @property
+    def _env(self) -> ToolEnv:
+        assert self.env is not None, "it is made before anything else"
+        return self.env
+
+    def _reset(self) -> None:
+        self._env.reset(seed=self.key.seed)
+
+    def _open(self) -> Session:
+        url = f"{self.lane.url}/r/{self.run_id}"
+        session = self.session = Session(
+            run_id=self.run_id,
+            token=self.token,
+            env=self._env,
+            seed=self.key.seed,
+            model={
+                "name": self.key.model,
+                "base_url": f"{url}/a/{{agent}}/v1",
+                "headers": {"traceparent": self.trace.traceparent},
+            },
+            threads=self.lane.threads,
+            on_step=self.trace.tool_call,
+        )
+        self.lane.routes.open(session)
+        if self.key.framework != REFERENCE:
+            self.lane.gateway.open(
+                GatewayRun(
+                    run_id=self.run_id,
+                    token=self.token,
+                    model=self.key.model,
+                    upstream=self.lane.upstream(self.key, self._env.scenario.environment),
+                    budget=session.budget,
+                    on_call=self._on_call,
+                    on_over=session.end,
+                    started=session.began,
+                )
+            )
+        return session
+
+    def _on_call(
+        self, call: ModelCallRecord, request: Mapping[str, Any], message: Mapping[str, Any] | None
+    ) -> None:
+        del request
+        self.model_calls.append(call)
+        self.trace.model_call(call)
+        if message is None or self.session is None:
+            return
+        if isinstance(message.get("content"), str) and message["content"]:
+            self.session.hear(message["content"])
+        if any(_malformed(asked) for asked in message.get("tool_calls") or ()):
+            self.malformed_after = len(self.session.steps)
+
+    async def _act(self, session: Session) -> None:
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(session.budget.seconds):
+                if self.key.framework == REFERENCE:
+                    await self._play(session)
+                else:
+                    await self._work(session)
+        except TimeoutError:
+            session.end("seconds")
+        self.wall_s = time.monotonic() - began
+        if session.failure is not None:
+            raise session.failure
+
+    async def _play(self, session: Session) -> None:
+        """Let the expert act, with nothing between it and the episode."""
+        loop = asyncio.get_running_loop()
+
+        def call(asked: ToolCall) -> ToolResult:
+            step = session.step(asked.name, dict(asked.arguments), "expert")
+            return _shown(asyncio.run_coroutine_threadsafe(step, loop).result())
+
+        brief = session.brief
+        policy = self.lane.policy(self._env.scenario.environment)
+        await self._in_thread(play, policy, f"{brief.system}\n\n{brief.task}", call)
+        session.end("worker")
+
+    async def _work(self, session: Session) -> None:
+        home = Path(tempfile.mkdtemp(prefix="fleetgym-run-"))
+        handle: WorkerHandle | None = None
+        try:
+            handle = await self.lane.spawn(self.key, session, home)
+            await self._watch(session, handle)
+        finally:
+            if handle is not None:
+                await asyncio.shield(self._bury(handle))
+            shutil.rmtree(home, ignore_errors=True)
+
+    async def _watch(self, session: Session, handle: WorkerHandle) -> None:
+        """Wait until the worker ends; once the episode is over it has only the grace left."""
+        worker = asyncio.ensure_future(handle.wait())
+        over = asyncio.ensure_future(session.ended.wait())
+        try:
+            await asyncio.wait({worker, over}, return_when=asyncio.FIRST_COMPLETED)
+            if worker.done():
+                session.end("worker")
+            else:
+                await asyncio.wait({worker}, timeout=GRACE_S)
+        finally:
+            over.cancel()
+            worker.cancel()
+
+    async def _bury(self, handle: WorkerHandle) -> None:
+        ended = handle.ended
+        if not ended:
+            await handle.kill()
+        report: WorkerExit = await handle.wait()
+        self.worker = WorkerReport(
+            versions=dict(report.versions),
+            closing_text=report.closing_text[:4000],
+            error=report.error,
+            exit_code=report.exit_code,
+            signal=report.signal,
+            killed=not ended,
+        )
+        self.resources = {"cpu_s": report.cpu_s, "peak_memory_bytes": report.peak_memory_bytes}
+
+    async def _in_thread(self, function: Any, *arguments: Any) -> Any:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self.lane.threads, function, *arguments)
+
+    def _record(self) -> RunRecord:
+        session, env = self.session, self.env
+        steps: list[StepRecord] = session.steps if session else []
+        void = bool(self.failure) or session is None or env is None
+        score = None if void or env is None else _score(env)
+        ended_by = "void" if void or session is None else session.ended_by
+        if ended_by not in {"void", "submitted", "worker", *BUDGETS}:
+            ended_by = "worker"
+        verdict = judge(
+            Ending(
+                ended_by=ended_by,
+                score=score.value if score else None,
+                success_at=env.scenario.success_at if env else 1.0,
+                steps=steps,
+                model_calls=self.model_calls,
+                worker=self.worker,
+                tools=env.tools if env else (),
+                malformed_after=self.malformed_after,
+                failure=self.failure,
+            )
+        )
+        return RunRecord(
+            run_id=self.run_id,
+            key=self.key,
+            suite=self.lane.config.suite,
+            attempt=self.number,
+            outcome=verdict.outcome,
+            category=verdict.category,
+            category_step=verdict.step,
+            detail=verdict.detail,
+            score=score if verdict.outcome is not Outcome.VOID else None,
+            steps=steps,
+            model_calls=self.model_calls,
+            events=session.events if session else [],
+            usage=Usage(
+                steps=len(steps),
+                tool_errors=sum(step.is_error for step in steps),
+                model_calls=len(self.model_calls),
+                input_tokens=sum(call.input_tokens for call in self.model_calls),
+                output_tokens=sum(call.output_tokens for call in self.model_calls),
+                wall_s=self.wall_s,
+                setup_s=self.setup_s,
+                **self.resources,
+            ),
+            worker=self.worker,
+            task=session.brief.task if session else "",
+            trace_id=self.trace.trace_id,
+            started_at_utc=self.began_at.isoformat(timespec="milliseconds"),
+            manifest=self.lane.manifest(env),
+        )
+
+
+def _shown(step: StepRecord) -> ToolResult:
+    return ToolResult(step.content, is_error=step.is_error)
+
+
+def _score(env: ToolEnv) -> ScoreRecord:
+    return ScoreRecord(
+        grader=env.grader.name,
+        grader_version=env.grader.version,
+        value=env.score.value,
+        parts=dict(env.score.parts),
+        weights=dict(env.score.weights),
+    )
+
+
+def _malformed(asked: Mapping[str, Any]) -> bool:
+    try:
+        return not isinstance(json.loads(asked["function"]["arguments"]), dict)
+    except (KeyError, TypeError, ValueError):
+        return True

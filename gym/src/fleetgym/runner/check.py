@@ -1,0 +1,217 @@
+"""What every environment promises, held to it: `fleetgym check env`.
+
+* Gymnasium's own checker passes.
+* The same seed and actions give the same episode, byte for byte.
+* An episode's rewards sum to its score.
+* The expert, driven by observations only, earns at least :data:`EXPERT_AT_LEAST`.
+* An agent that does nothing but submit a placeholder, and one that calls tools at random, earn
+  at most :data:`IDLE_AT_MOST`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gymnasium.utils.env_checker import check_env
+
+from fleetgym import environments
+from fleetgym.contracts.json import canonical_json
+from fleetgym.contracts.specs import load
+from fleetgym.contracts.tools import SUBMIT, ToolCall, ToolResult
+from fleetgym.policy.driver import play
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from fleetgym.contracts.sandbox import SandboxProvider
+    from fleetgym.env import ToolEnv
+    from fleetgym.registry import Registry
+
+__all__ = ["EXPERT_AT_LEAST", "IDLE_AT_MOST", "Check", "check_environment"]
+
+EXPERT_AT_LEAST = 0.99
+IDLE_AT_MOST = 0.15
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One promise, held or not."""
+
+    name: str
+    scenario: str
+    holds: bool
+    seed: int | None = None
+    value: float | None = None
+    """A score, where the promise is about one."""
+
+    detail: str = ""
+
+
+def check_environment(
+    registry: Registry,
+    environment: str,
+    sandboxes: SandboxProvider,
+    *,
+    seeds: Iterable[int],
+    scenarios: Iterable[str] | None = None,
+) -> Iterator[Check]:
+    """Yield each check as it is done.
+
+    Args:
+        registry: Where names are looked up.
+        environment: Its id.
+        sandboxes: Opens the episodes' sandboxes.
+        seeds: Instances that expert and idle agents play.
+        scenarios: Some of the environment's; all by default.
+    """
+    spec = registry.environment(environment)
+    policy = load(spec.policy)()
+    seeds = list(seeds)
+    for scenario in scenarios or registry.scenarios(environment):
+        env = environments.make(
+            registry, scenario, sandboxes=sandboxes, environment=environment, render_mode="ansi"
+        )
+        try:
+            yield _gymnasium(env)
+            for seed in seeds:
+                expert = _episode(env, seed, _expert(policy))
+                yield _at_least("expert", env, seed, expert.score)
+                yield _telescopes(env, seed, expert)
+                yield _at_most("no-op", env, seed, _episode(env, seed, _placeholder).score)
+                yield _at_most("random", env, seed, _episode(env, seed, _random).score)
+            yield _repeats(env, seeds[0], _expert(policy))
+        finally:
+            env.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Episode:
+    score: float
+    rewards: list[float]
+    transcript: str
+
+
+def _episode(
+    env: ToolEnv, seed: int, act: Callable[[ToolEnv, Callable[[ToolCall], ToolResult]], None]
+) -> _Episode:
+    observation, info = env.reset(seed=seed)
+    env.action_space.seed(seed)
+    log: list[Any] = [observation, info]
+    rewards: list[float] = []
+
+    def call(asked: ToolCall) -> ToolResult:
+        result = env.step({"name": asked.name, "arguments": dict(asked.arguments)})
+        log.append(list(result))
+        rewards.append(result[1])
+        if result[2] or result[3]:
+            raise _Over
+        return ToolResult(result[0]["content"], is_error=bool(result[0]["is_error"]))
+
+    with contextlib.suppress(_Over):
+        act(env, call)
+    return _Episode(env.score.value, rewards, canonical_json(log))
+
+
+class _Over(Exception):
+    """The episode has ended."""
+
+
+def _expert(policy: Any) -> Callable[[ToolEnv, Callable[[ToolCall], ToolResult]], None]:
+    def act(env: ToolEnv, call: Callable[[ToolCall], ToolResult]) -> None:
+        play(policy, f"{env.brief.system}\n\n{env.brief.task}", call)
+
+    return act
+
+
+def _placeholder(env: ToolEnv, call: Callable[[ToolCall], ToolResult]) -> None:
+    """Submit at once what has the artifact's form and nothing in it."""
+    schema: Mapping[str, Any] = env.scenario.artifact_schema
+    answer = {name: _blank(part) for name, part in schema.get("properties", {}).items()}
+    call(ToolCall(SUBMIT, {"answer": json.dumps(answer)}))
+
+
+def _blank(schema: Mapping[str, Any]) -> Any:
+    match schema.get("type"):
+        case "array":
+            return [{"placeholder": "none"}]
+        case "object":
+            return {}
+        case "integer" | "number":
+            return 0
+        case "boolean":
+            return False
+        case _:
+            return "placeholder: nothing was looked at, nothing was found, nothing is claimed"
+
+
+def _random(env: ToolEnv, call: Callable[[ToolCall], ToolResult]) -> None:
+    """Call tools at random until the steps are spent, then submit a placeholder."""
+    for _ in range(env.scenario.budget.steps - 1):
+        action = env.action_space.sample()
+        call(ToolCall(action["name"], action["arguments"]))
+    _placeholder(env, call)
+
+
+def _gymnasium(env: ToolEnv) -> Check:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            # Custom spaces are what this environment is about.
+            warnings.filterwarnings("ignore", message=".*space.*")
+            check_env(env, skip_render_check=False)
+    except Exception as error:  # noqa: BLE001 - the checker raises whatever it finds
+        return Check(name="gymnasium", scenario=env.scenario.id, holds=False, detail=repr(error))
+    return Check(name="gymnasium", scenario=env.scenario.id, holds=True)
+
+
+def _at_least(name: str, env: ToolEnv, seed: int, value: float) -> Check:
+    return Check(
+        name=name,
+        scenario=env.scenario.id,
+        seed=seed,
+        holds=value >= EXPERT_AT_LEAST,
+        value=value,
+        detail=f"at least {EXPERT_AT_LEAST}; {_parts(env)}",
+    )
+
+
+def _at_most(name: str, env: ToolEnv, seed: int, value: float) -> Check:
+    return Check(
+        name=name,
+        scenario=env.scenario.id,
+        seed=seed,
+        holds=value <= IDLE_AT_MOST,
+        value=value,
+        detail=f"at most {IDLE_AT_MOST}; {_parts(env)}",
+    )
+
+
+def _parts(env: ToolEnv) -> str:
+    return ", ".join(f"{name} {part:.2f}" for name, part in env.score.parts.items())
+
+
+def _telescopes(env: ToolEnv, seed: int, episode: _Episode) -> Check:
+    total = sum(episode.rewards)
+    return Check(
+        name="rewards-sum-to-score",
+        scenario=env.scenario.id,
+        seed=seed,
+        holds=abs(total - episode.score) <= 1e-9,
+        value=total,
+    )
+
+
+def _repeats(
+    env: ToolEnv, seed: int, act: Callable[[ToolEnv, Callable[[ToolCall], ToolResult]], None]
+) -> Check:
+    first, second = _episode(env, seed, act), _episode(env, seed, act)
+    return Check(
+        name="same-seed-same-episode",
+        scenario=env.scenario.id,
+        seed=seed,
+        holds=first.transcript == second.transcript,
+    )

@@ -1,0 +1,237 @@
+"""A lane: one process with its own gateway, episodes and sandboxes.
+
+Lanes share nothing but the records directory and the warm framework processes, so no event loop
+becomes the ceiling of a suite. A lane reads one JSON document a line from its standard input
+(:class:`LaneConfig` first, then runs) and answers in the same way on its standard output. It ends
+when its input ends, so none outlives the runner.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import platform
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+from aiohttp import web
+
+import fleetgym
+from fleetgym import environments
+from fleetgym.contracts.errors import FleetgymError, SandboxError
+from fleetgym.contracts.record import Outcome, RunKey, RunRecord
+from fleetgym.contracts.scenario import Budget
+from fleetgym.contracts.specs import load
+from fleetgym.episode import EpisodeRoutes
+from fleetgym.episode.routes import MAX_BODY
+from fleetgym.gateway import Gateway, OpenAIUpstream, PolicyUpstream
+from fleetgym.records.redact import Redactor
+from fleetgym.records.store import RunDirectory
+from fleetgym.registry import Registry
+from fleetgym.runner.attempt import Attempt
+from fleetgym.sandboxes import provider
+from fleetgym.telemetry.tracing import Tracing
+
+if TYPE_CHECKING:
+    from fleetgym.contracts.policy import ReferencePolicy
+    from fleetgym.env import ToolEnv
+    from fleetgym.episode import Session
+    from fleetgym.executors.local import WorkerHandle
+    from fleetgym.gateway import Upstream
+
+__all__ = ["ATTEMPTS", "Lane", "LaneConfig"]
+
+ATTEMPTS = 3
+"""How often a run is tried while it comes out void."""
+
+_LINE_LIMIT = 16 * 1024**2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneConfig:
+    """What all runs of a lane have in common; JSON."""
+
+    suite: str
+    out: str
+    """Absolute path of the records directory."""
+
+    sandbox: str = "local"
+    base_url: str | None = None
+    """An OpenAI-compatible endpoint; None when models are reference policies."""
+
+    api_key_variable: str = "OPENAI_API_KEY"
+    """Environment variable with the provider's key."""
+
+    sockets: dict[str, str] = field(default_factory=dict[str, str])
+    """Unix socket of each framework's warm process."""
+
+
+class Lane:
+    """Holds what the attempts of a lane share."""
+
+    def __init__(self, config: LaneConfig) -> None:
+        """Load what runs need; nothing is opened before :meth:`serve`."""
+        self.config = config
+        self.key = os.environ.get(config.api_key_variable, "") if config.base_url else ""
+        self.redactor = Redactor([self.key])
+        self.directory = RunDirectory(Path(config.out), self.redactor)
+        self.registry = Registry.discover()
+        self.tracing = Tracing(self.redactor, config.suite)
+        self.threads = ThreadPoolExecutor(32, thread_name_prefix="episode")
+        self.sandboxes = provider(config.sandbox)
+        self.routes = EpisodeRoutes()
+        self.gateway = Gateway()
+        self.url = ""
+        self._runner: web.AppRunner | None = None
+        self._client: aiohttp.ClientSession | None = None
+        self._connections: dict[str, Any] = {}
+
+    async def open(self) -> None:
+        """Start the HTTP server on a free port of the loopback address."""
+        app = web.Application(client_max_size=MAX_BODY)
+        app.add_routes(self.routes.routes())
+        app.add_routes(self.gateway.routes())
+        self._client = aiohttp.ClientSession()
+        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        host, port = self._runner.addresses[0][:2]
+        self.url = f"http://{host}:{port}"
+
+    async def close(self) -> None:
+        """Stop serving, end sandboxes, send the last spans."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+        if self._client is not None:
+            await self._client.close()
+        self.sandboxes.close()
+        self.threads.shutdown(wait=False, cancel_futures=True)
+        self.tracing.shutdown()
+
+    def make_env(self, key: RunKey) -> ToolEnv:
+        """Return the env of a run, with its budget."""
+        return environments.make(
+            self.registry,
+            key.scenario,
+            sandboxes=self.sandboxes,
+            grader=key.grader,
+            budget=Budget(**key.budget) if key.budget else None,  # pyright: ignore[reportArgumentType]
+        )
+
+    def policy(self, environment: str) -> ReferencePolicy:
+        """Return the expert of an environment."""
+        return load(self.registry.environment(environment).policy)()
+
+    def upstream(self, key: RunKey, environment: str) -> Upstream:
+        """Return who answers the chat requests of a run."""
+        if self.config.base_url is not None:
+            assert self._client is not None, "the lane is open"
+            return OpenAIUpstream(
+                self._client, base_url=self.config.base_url, model=key.model, api_key=self.key
+            )
+        profile = load(self.registry.model(key.model).entry_point)
+        return PolicyUpstream(self.policy(environment), profile, key.seed)
+
+    async def spawn(self, key: RunKey, session: Session, home: Path) -> WorkerHandle:
+        """Start the framework's process for one run."""
+        from fleetgym.executors.local import Job, connect  # noqa: PLC0415
+
+        if key.framework not in self._connections:
+            socket = self.config.sockets[key.framework]
+            self._connections[key.framework] = await connect(socket)
+        return await self._connections[key.framework].spawn(
+            Job(
+                episode_url=f"{self.url}/r/{session.run_id}",
+                token=session.token,
+                topology=key.topology,
+                parameters=key.parameters,
+                home=str(home),
+            )
+        )
+
+    def manifest(self, env: ToolEnv | None) -> dict[str, Any]:
+        """Return what the run depended on beside its key."""
+        return {
+            "fleetgym": fleetgym.__version__,
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+            "sandbox": self.config.sandbox,
+            "scenario_digest": env.scenario.digest() if env else "",
+            "upstream": "provider" if self.config.base_url else "reference policy",
+        }
+
+    async def run(self, key: RunKey, attempt: int) -> RunRecord:
+        """Make one attempt and write what came of it."""
+        record, spans = await Attempt(self, key, attempt).run()
+        if record.outcome is Outcome.VOID:
+            self.directory.write_void(record)
+        if record.outcome is not Outcome.VOID or attempt >= ATTEMPTS:
+            self.directory.write_trace(record.run_id, spans)
+            # Last: a run is finished when its record is there.
+            self.directory.write(record)
+        return record
+
+
+async def _main() -> None:
+    source = asyncio.StreamReader(limit=_LINE_LIMIT)
+    loop = asyncio.get_running_loop()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(source), sys.stdin)
+    # Whatever prints in this process must not end up among the answers.
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+
+    def answer(kind: str, **content: Any) -> None:
+        answers.write(json.dumps({"kind": kind, **content}) + "\n")
+
+    lane: Lane | None = None
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def attempt(lane: Lane, key: RunKey, number: int) -> None:
+        answer("started", run_id=key.run_id, attempt=number)
+        try:
+            record = await lane.run(key, number)
+        except FleetgymError as error:
+            answer("fatal", message=str(error))
+            return
+        brief = record.model_copy(update={"steps": [], "model_calls": [], "events": []})
+        answer("finished", record=brief.model_dump(mode="json"))
+
+    try:
+        while line := await source.readline():
+            asked = json.loads(line)
+            if lane is None:
+                lane = Lane(LaneConfig(**asked))
+                await lane.open()
+                answer("ready", url=lane.url)
+                continue
+            task = asyncio.create_task(
+                attempt(lane, RunKey.model_validate(asked["key"]), asked["attempt"])
+            )
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+    except FleetgymError as error:
+        answer("fatal", message=str(error))
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if lane is not None:
+            await lane.close()
+
+
+def config_line(config: LaneConfig) -> str:
+    """Return the first line that a lane is sent."""
+    return json.dumps(asdict(config)) + "\n"
+
+
+if __name__ == "__main__":
+    try:
+        asyncio.run(_main())
+    except (KeyboardInterrupt, SandboxError):
+        sys.exit(1)

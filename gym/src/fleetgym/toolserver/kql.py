@@ -1,0 +1,156 @@
+"""KQL as guarded SQL of DuckDB's.
+
+duckdb-kql translates, and refuses what it cannot translate rightly; what it emits passes the same
+guard as the agent's own SQL. Translating is as dangerous as executing (a few nested ``let`` make
+gigabytes of SQL), so it happens in the executor too.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import duckdb_kql
+from duckdb_kql.errors import KqlError, KqlSchemaError, KqlSyntaxError, KqlUnsupportedError
+
+from fleetgym.contracts.errors import ToolError
+from fleetgym.toolserver.sql_guard import check_sql
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
+
+__all__ = ["Translation", "translate"]
+
+MAX_KQL = 20_000
+MAX_SQL = 400_000
+
+_ADVICE = {
+    "AsOperator": "Name the query with `let` instead of `as`.",
+    "EvaluateOperator": "Instead of a plug-in, read single keys: `extend x = tostring(Bag.key)`.",
+    "ExternalDataExpression": "Nothing outside the tables can be read.",
+    "FindOperator": "Use `union` of the tables, then `where Column has 'text'`.",
+    "MakeSeriesOperator": "Use `summarize … by bin(Time, 1h)`.",
+    "MvapplyOperator": "Use `mv-expand item = Column`, then `where` and `summarize`.",
+    "PartitionOperator": "Use `summarize arg_max(Time, *) by Column`.",
+    "ProjectKeepOperator": "Use `project`.",
+    "SampleDistinctOperator": "Use `distinct Column | take N`.",
+    "SampleOperator": "Use `take N`.",
+    "ScanOperator": "Use `join` on the host and `where` on the times.",
+    "SearchOperator": "Use `union` of the tables, then `where Column has 'text'`.",
+    "SerializeOperator": "Use `order by` and `top`.",
+    "StringStarOperatorExpression": "Name the column instead of `*`.",
+    "TopHittersOperator": "Use `summarize n = count() by Column | top N by n`.",
+    "TopNestedOperatorPart": "Use `summarize … by A, B | top N by …`.",
+    "column_ifexists": "Name the column itself; `get_table_schema` shows which there are.",
+    "ingestion_time": "Use the table's time column.",
+    "multi-statement": "Send one query; `let` statements may stand before it.",
+    "next": "Use `join` of the table with itself, or SQL's lead().",
+    "prev": "Use `join` of the table with itself, or SQL's lag().",
+    "row_number": "Use `top N by …`, or SQL's row_number().",
+    "workspace": "Name the table alone.",
+}
+_DEFAULT_ADVICE = (
+    "Rewrite it with where, extend, project, summarize, join, union, mv-expand, parse or top, "
+    "or use `execute_sql_query`."
+)
+
+_TOKEN = re.compile(
+    r"""(?P<comment>//[^\n]*)
+      | (?P<string>@"(?:[^"]|"")*" | @'(?:[^']|'')*' | "(?:\\.|[^"\\])*" | '(?:\\.|[^'\\])*'
+          | ```.*?``` | ~~~.*?~~~)
+      | (?P<word>[A-Za-z_][\w-]*)
+      | (?P<other>.)""",
+    re.VERBOSE | re.DOTALL,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Translation:
+    """What to execute."""
+
+    sql: str
+    parameters: Mapping[str, Any]
+    tables: frozenset[str]
+
+
+def translate(
+    query: str, columns: Mapping[str, Mapping[str, str]], now: datetime | None
+) -> Translation:
+    """Return guarded SQL for ``query``.
+
+    Args:
+        query: One KQL query, with ``let`` statements if it likes.
+        columns: The tables that there are, and their columns.
+        now: What ``now()`` and ``ago()`` count from.
+
+    Raises:
+        ToolError: It is no KQL, or uses what is unsupported or unknown here.
+    """
+    if len(query) > MAX_KQL:
+        raise ToolError(f"The query is longer than {MAX_KQL} characters. Shorten it.")
+    if query.lstrip().startswith("."):
+        raise ToolError(
+            "Management commands are not available. `list_kusto_tables` and `get_table_schema` "
+            "show what there is."
+        )
+    schema = {table: list(names) for table, names in columns.items()}
+    try:
+        result = duckdb_kql.to_sql(
+            _without_cosmetics(query), schema=schema, allow_write=False, query_now=now
+        )
+    except KqlError as error:
+        raise ToolError(_explain(error)) from error
+    except MemoryError:
+        raise
+    except Exception as error:  # a defect of a young translator is a refusal too
+        raise ToolError(f"This KQL cannot be translated. {_DEFAULT_ADVICE}") from error
+    sql = str(result)
+    if len(sql) > MAX_SQL:
+        raise ToolError("The query grows too large when its `let` statements are expanded.")
+    tables = check_sql(sql, columns, parameters=result.parameters, fold_case=False)
+    return Translation(sql=sql, parameters=dict(result.parameters), tables=tables)
+
+
+def _explain(error: KqlError) -> str:
+    if isinstance(error, KqlUnsupportedError):
+        construct = error.construct.rpartition(":")[2]
+        where = f" (line {error.span.line}, column {error.span.column})" if error.span else ""
+        own = error.hint if error.hint and "this wave" not in error.hint else None
+        advice = _ADVICE.get(construct) or own or _DEFAULT_ADVICE
+        return f"{construct!r}{where} is not supported by this KQL engine. {advice}"
+    if isinstance(error, KqlSyntaxError):
+        return f"The KQL does not parse: {str(error).split(' expecting ')[0][:300]}."
+    if isinstance(error, KqlSchemaError):
+        return f"Unknown or ambiguous name {error.name!r}: {(error.hint or '')[:300]}"
+    return f"This KQL cannot be translated: {str(error)[:300]}"
+
+
+def _without_cosmetics(query: str) -> str:
+    """Return ``query`` without the operators that change neither rows nor values.
+
+    ``project-reorder`` only orders columns, and a bare ``serialize`` only promises an order that
+    rows here have anyway; the translator knows neither.
+    """
+    kept: list[str] = []
+    for stage in _stages(query):
+        words = [m["word"] or m[0] for m in _tokens(stage) if not m[0].isspace()]
+        if words[:2] == ["|", "project-reorder"] or words == ["|", "serialize"]:
+            continue
+        kept.append(stage)
+    return "".join(kept)
+
+
+def _stages(query: str) -> Iterator[str]:
+    """Split ``query`` before every ``|``, ``;`` and closing bracket; joined they are the query."""
+    start = 0
+    for match in _TOKEN.finditer(query):
+        if match["other"] and match[0] in "|;)":
+            yield query[start : match.start()]
+            start = match.start()
+    yield query[start:]
+
+
+def _tokens(stage: str) -> Iterator[re.Match[str]]:
+    return (match for match in _TOKEN.finditer(stage) if not match["comment"])

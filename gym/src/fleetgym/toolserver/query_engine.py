@@ -1,0 +1,97 @@
+"""What an executor does: each telemetry tool, over one database."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from fleetgym.contracts.errors import ToolError
+from fleetgym.toolserver.duck import Database, Rows, quoted
+from fleetgym.toolserver.kql import translate
+from fleetgym.toolserver.kql_functions import add_functions
+from fleetgym.toolserver.kusto_json import answer, json_rows, kusto_type, net_type
+from fleetgym.toolserver.sql_guard import check_sql
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fleetgym.contracts.sandbox import Limits
+
+__all__ = ["QueryEngine"]
+
+MAX_SQL = 20_000
+MAX_GRADED_ROWS = 1000
+
+
+class QueryEngine:
+    """Answers the requests of one episode."""
+
+    def __init__(self, path: Path, limits: Limits) -> None:
+        """Open the telemetry at ``path``."""
+        add_functions()
+        # Half, so that most queries hit DuckDB's own limit, which it survives, before the process's.
+        self._database = Database(path, memory_bytes=limits.memory_bytes // 2)
+        self._max_bytes = limits.output_bytes
+        self._tools: Mapping[str, Callable[..., str]] = {
+            "list_kusto_tables": self._list_tables,
+            "get_table_schema": self._schema,
+            "sample_table_data": self._sample,
+            "execute_kql_query": self._kql,
+            "execute_sql_query": self._sql,
+            "grade_kql": self._grade_kql,
+            "grade_sigma": self._grade_sigma,
+        }
+
+    def answer(self, request: Mapping[str, Any]) -> str:
+        """Return the result of ``request["tool"]`` with ``request["arguments"]``."""
+        return self._tools[request["tool"]](**request["arguments"])
+
+    def _list_tables(self) -> str:
+        comments = self._database.comments()
+        names = ("TableName", "DatabaseName", "Folder", "DocString")
+        rows = [(t, "NetDefaultDB", "", comments.get(t, "")) for t in sorted(self._database.columns)]
+        return self._answer(_strings(names, rows))
+
+    def _schema(self, table_name: str) -> str:
+        columns = self._database.columns[self._database.table(table_name)]
+        kinds = [(name, kusto_type(kind)) for name, kind in columns.items()]
+        rows = [(name, i, net_type(kind), kind) for i, (name, kind) in enumerate(kinds)]
+        return self._answer(
+            Rows(
+                columns=("ColumnName", "ColumnOrdinal", "DataType", "ColumnType"),
+                types=("VARCHAR", "INTEGER", "VARCHAR", "VARCHAR"),
+                rows=rows,
+                total=len(rows),
+            )
+        )
+
+    def _sample(self, table_name: str, rows: int) -> str:
+        table = quoted(self._database.table(table_name))
+        return self._answer(self._database.read(f"SELECT * FROM {table}", {}, limit=rows))
+
+    def _kql(self, query: str, limit: int) -> str:
+        query = translate(query, self._database.columns, self._database.now)
+        return self._answer(self._database.read(query.sql, query.parameters, limit=limit))
+
+    def _sql(self, query: str, limit: int) -> str:
+        if len(query) > MAX_SQL:
+            raise ToolError(f"The query is longer than {MAX_SQL} characters. Shorten it.")
+        check_sql(query, self._database.columns)
+        # A second opinion: what DuckDB's own parser takes it for.
+        if self._database.statements(query) != ["SELECT"]:
+            raise ToolError("Exactly one SELECT can be executed.")
+        return self._answer(self._database.read(query.rstrip("; \n\t"), {}, limit=limit))
+
+    def _grade_kql(self, query: str) -> str:
+        return json.dumps({})
+
+    def _grade_sigma(self, rule: str) -> str:
+        return json.dumps({})
+
+    def _answer(self, rows: Rows) -> str:
+        return answer(rows, max_bytes=self._max_bytes)
+
+
+def _strings(names: tuple[str, ...], rows: list[tuple[str, ...]]) -> Rows:
+    return Rows(columns=names, types=["VARCHAR"] * len(names), rows=rows, total=len(rows))

@@ -1,0 +1,126 @@
+from pathlib import Path
+
+import pytest
+from fleetgym.contracts.errors import SpecError
+from fleetgym.runner.choose import check_provider, choose
+from fleetgym.runner.suite import load_suite, parse_seeds
+
+GOOD = """\
+name: quick
+frameworks: [langgraph, crewai]
+scenarios: ["cti/*"]
+seeds: 0-2,7
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "suite.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_a_suite_is_loaded_with_its_defaults(tmp_path: Path) -> None:
+    suite = load_suite(write(tmp_path, GOOD))
+
+    assert suite.seeds == [0, 1, 2, 7]
+    assert suite.topologies == ["single"]
+    assert suite.reference
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        pytest.param(
+            GOOD + "budgt: 3\n",
+            "suite.yaml:5: budgt: unknown field. Known: name, description, frameworks",
+            id="unknown-field",
+        ),
+        pytest.param(
+            GOOD.replace("name: quick\n", ""),
+            "suite.yaml:1: name: this field is required.",
+            id="missing",
+        ),
+        pytest.param(
+            GOOD.replace("0-2,7", "0-x"),
+            "suite.yaml:4: seeds: '0-x' is neither a seed nor a range such as 0-4.",
+            id="seeds",
+        ),
+        pytest.param(
+            GOOD + "budget:\n  steps: 0\n",
+            "suite.yaml:6: budget.steps: input should be greater than or equal to 1.",
+            id="nested",
+        ),
+        pytest.param(
+            GOOD + "seeds: 3\n", "suite.yaml:5: seeds: given twice. Remove one", id="repeated"
+        ),
+        pytest.param("name: [\n", "suite.yaml:2: not YAML:", id="broken"),
+        pytest.param("- a\n", "suite.yaml:1: a suite is a mapping", id="list"),
+        pytest.param("", "suite.yaml:1: a suite is a mapping", id="empty"),
+    ],
+)
+def test_a_malformed_suite_is_told_with_file_line_and_field(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    with pytest.raises(SpecError) as caught:
+        load_suite(write(tmp_path, text))
+
+    assert message in str(caught.value)
+
+
+def test_a_suite_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="cannot be read: No such file or directory"):
+        load_suite(tmp_path / "none.yaml")
+
+
+def test_all_problems_of_a_suite_are_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(SpecError) as caught:
+        load_suite(write(tmp_path, GOOD.replace("quick", "Quick!") + "budgt: 3\n"))
+
+    assert len(str(caught.value).splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("value", "seeds"),
+    [
+        pytest.param("0-3", [0, 1, 2, 3], id="range"),
+        pytest.param("5", [5], id="one"),
+        pytest.param("1,3-4", [1, 3, 4], id="mixed"),
+        pytest.param(9, [9], id="number"),
+    ],
+)
+def test_seeds_are_read_from_text(value: str | int, seeds: list[int]) -> None:
+    assert parse_seeds(value) == seeds
+
+
+def test_choices_of_the_command_line_replace_those_of_the_file(tmp_path: Path) -> None:
+    suite = load_suite(write(tmp_path, GOOD))
+
+    chosen = choose(
+        suite, model="m", frameworks=["autogen"], seeds="4", settings=["autogen.max_rounds=7"]
+    )
+
+    assert chosen.models == ["m"]
+    assert chosen.frameworks == ["autogen"]
+    assert chosen.seeds == [4]
+    assert chosen.parameters == {"autogen": {"max_rounds": 7}}
+    assert suite.parameters == {}
+
+
+@pytest.mark.parametrize("setting", ["autogen", "autogen.x", "=1", "a=1", ".x=1"])
+def test_a_malformed_setting_says_its_form(tmp_path: Path, setting: str) -> None:
+    suite = load_suite(write(tmp_path, GOOD))
+
+    with pytest.raises(SpecError, match=r"PLUGIN\.KEY=VALUE"):
+        choose(suite, settings=[setting])
+
+
+def test_a_missing_key_names_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SOME_KEY", raising=False)
+
+    with pytest.raises(Exception, match="SOME_KEY is not set"):
+        check_provider("http://127.0.0.1:1/v1", "m", "SOME_KEY")
+
+
+def test_an_endpoint_without_a_model_is_refused() -> None:
+    with pytest.raises(SpecError, match="needs --model"):
+        check_provider("http://127.0.0.1:1/v1", None, "SOME_KEY")
