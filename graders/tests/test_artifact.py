@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 
 import pytest
-
 from fleetgym.contracts.errors import ToolError
 from fleetgym_graders.artifact import read_artifact
 
@@ -39,7 +38,7 @@ def changed(**changes: object) -> str:
         pytest.param(changed(query_results=[]), "'query_results' must be", id="no rows"),
         pytest.param(changed(query_results="[]"), "'query_results' must be", id="rows as text"),
         pytest.param(changed(query_results=[{"a": 1}, 2]), "item 1 must be", id="row no object"),
-        pytest.param(changed(query_results=[{}]), "item 0 must be", id="row empty"),
+        pytest.param(changed(query_results=[dict[str, int]()]), "item 0 must be", id="row empty"),
         pytest.param('{"a": NaN}', "NaN is no JSON number", id="not a number"),
         pytest.param("[" * 100_000, "nested too deeply", id="deep"),
         pytest.param(changed(kql_query="\ud800"), "lone surrogate", id="surrogate"),

@@ -5,9 +5,8 @@ import pkgutil
 import subprocess
 import sys
 
-import pytest
-
 import fleetgym_graders
+import pytest
 from fleetgym.contracts.specs import GraderSpec, load
 from fleetgym_graders import plugin
 

@@ -4,10 +4,9 @@ import json
 from typing import Any
 
 import pytest
+from fleetgym_graders.results import canonical_value, kusto_rows, report_ids, rows_reproduced
 from hypothesis import given
 from hypothesis import strategies as st
-
-from fleetgym_graders.results import canonical_value, kusto_rows, report_ids, rows_reproduced
 
 COLUMNS = ["DeviceName", "ReportId", "Timestamp", "Fields"]
 RESULT: list[list[Any]] = [
@@ -66,7 +65,7 @@ def test_any_json_value_equals_its_own_text(value: Any) -> None:
         pytest.param([{"Invented": "x"}], 0, id="only invented columns"),
         pytest.param([{"DeviceName": None}], 0, id="an empty row"),
         pytest.param([{"DeviceName": "db-2"}, ROWS[0]], 1, id="a column that one row leaves out"),
-        pytest.param(["db-2", 7, None, {}, []], 0, id="no objects"),
+        pytest.param(["db-2", 7, None, True], 0, id="no objects"),
     ],
 )
 def test_submitted_rows_count_when_the_query_really_returns_them(

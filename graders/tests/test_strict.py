@@ -1,10 +1,18 @@
 from __future__ import annotations
 
+import itertools
 import json
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from fleetgym_graders_world import (
+from fleetgym.contracts.scoring import Step, score, validate_weights
+from fleetgym.contracts.tools import ToolResult
+from fleetgym_graders.strict import StrictGrader
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+from graders_world import (
     ATTACK,
     REPORTS,
     TRUTH,
@@ -23,12 +31,7 @@ from fleetgym_graders_world import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetgym.contracts.scoring import Step, score, validate_weights
-from fleetgym.contracts.tools import ToolResult
-from fleetgym_graders.strict import StrictGrader
-
 CHECKPOINTS = StrictGrader().checkpoints(TRUTH)
-FIRST, *_, LAST = range(1500)
 
 
 def part(name: str, steps: list[Step]) -> float:
@@ -50,7 +53,7 @@ def test_an_expert_earns_everything() -> None:
 def test_rewards_of_an_episode_sum_to_its_score() -> None:
     steps = perfect()
     values = [score(CHECKPOINTS, steps[:n]).value for n in range(len(steps) + 1)]
-    rewards = [after - before for before, after in zip(values, values[1:], strict=False)]
+    rewards = [after - before for before, after in itertools.pairwise(values)]
     assert rewards == pytest.approx([0.125, 0.1, 0.0, 0.05, 0.725])
 
 
@@ -83,7 +86,9 @@ def test_a_report_named_elsewhere_was_not_read() -> None:
 
 
 def test_a_report_in_a_refusal_was_not_read() -> None:
-    refused = step("get_cti_reports_by_tag", {"tag": "cron"}, json.dumps(REPORTS["cron"]), error=True)
+    refused = step(
+        "get_cti_reports_by_tag", {"tag": "cron"}, json.dumps(REPORTS["cron"]), error=True
+    )
     assert part("C0_cti_alignment", [refused]) == 0.0
 
 
@@ -105,6 +110,7 @@ def test_a_refused_call_opens_no_table() -> None:
     assert part("C2_data_exploration", [refused]) == 0.0
 
 
+EMPTY = '{"Tables": [{"Rows": []}]}'
 KQL, SQL = "execute_kql_query", "execute_sql_query"
 GOOD = execute(KQL, select(3))
 
@@ -122,7 +128,7 @@ GOOD = execute(KQL, select(3))
         ),
         pytest.param(execute(KQL, select(3, table="AuditLogs")), 0.0, id="of another table"),
         pytest.param(
-            step(KQL, {"query": 'AuditLogs // DeviceProcessEvents'}, GOOD.result.content),
+            step(KQL, {"query": "AuditLogs // DeviceProcessEvents"}, GOOD.result.content),
             0.0,
             id="naming the table in a comment",
         ),
@@ -131,7 +137,7 @@ GOOD = execute(KQL, select(3))
             0.0,
             id="naming the table in a string",
         ),
-        pytest.param(step(KQL, {"query": select(11)}, '{"Tables": [{"Rows": []}]}'), 0.0, id="empty"),
+        pytest.param(step(KQL, {"query": select(11)}, EMPTY), 0.0, id="empty"),
         pytest.param(step(KQL, {"query": select(11)}, "no such", error=True), 0.0, id="refused"),
     ],
 )
@@ -139,7 +145,9 @@ def test_query_execution_takes_two_different_fruitful_queries(other: Step, reach
     assert part("C3_query_execution", [GOOD, other]) == reached
 
 
-@pytest.mark.parametrize("query", ['"' + r"\"" * 50_000, "/*" * 50_000, "'" * 99_999, "//" * 50_000])
+@pytest.mark.parametrize(
+    "query", ['"' + r"\"" * 50_000, "/*" * 50_000, "'" * 99_999, "//" * 50_000]
+)
 def test_hostile_queries_are_read_in_linear_time(query: str) -> None:
     steps = [step(tool, {"query": query}, GOOD.result.content) for tool in (KQL, SQL)]
     assert part("C3_query_execution", steps) == 0.0
@@ -237,7 +245,9 @@ def test_reporting_a_row_that_the_query_does_not_return_never_helps(
     assert results(query, [*rows, row(wrong)]) <= results(query, rows)
 
 
-@given(st.sets(st.integers(0, 40), min_size=1), st.integers(0, 40).filter(lambda n: n not in ATTACK))
+@given(
+    st.sets(st.integers(0, 40), min_size=1), st.integers(0, 40).filter(lambda n: n not in ATTACK)
+)
 def test_finding_one_more_benign_row_never_helps(numbers: set[int], benign: int) -> None:
     fewer, more = sorted(numbers), sorted(numbers | {benign})
     assert results(select(*more), [row(n) for n in more]) <= results(
@@ -254,11 +264,19 @@ EVERYTHING = [
     execute(KQL, f"{select()} | project DeviceName"),
 ]
 ALL_TECHNIQUES = [f"t{number}" for number in range(1001, 1200)]
+
+
+def hand_in(numbers: Sequence[int], *tags: str) -> Step:
+    """Submit one set of rows as query, as result and as rule."""
+    found = select(*numbers)
+    return submit(answer(found, [row(n) for n in numbers], rule(found, *tags)))
+
+
 GAMES = [
     pytest.param([], 0.0, id="doing nothing"),
     pytest.param(EVERYTHING, 0.15, id="opening everything, submitting nothing"),
     pytest.param(
-        [*EVERYTHING, submit(answer(select(), [row(n) for n in range(10)], rule(select(), *ALL_TECHNIQUES)))],
+        [*EVERYTHING, submit(answer(select(), [row(3)], rule(select(), *ALL_TECHNIQUES)))],
         0.2,
         id="naming everything",
     ),
@@ -273,14 +291,12 @@ GAMES = [
         id="the right rows without a query that finds them",
     ),
     pytest.param(
-        [execute(KQL, select(3)), execute(KQL, select(4)), submit(answer(select(3), [row(3)], rule(select(3))))],
-        0.4,
-        id="one row copied into query and rule",
+        [execute(KQL, select(3)), execute(KQL, select(4)), hand_in([3])],
+        0.3325,
+        id="one attack row alone",
     ),
     pytest.param(
-        [submit(answer(select(*range(30, 34)), [row(n) for n in range(30, 34)], rule(select(*range(30, 34)), "t1053.003")))],
-        0.1125,
-        id="the answer of another instance",
+        [hand_in(range(30, 34), "t1053.003")], 0.1125, id="the answer of another instance"
     ),
     pytest.param(
         [read_tag("cron"), *[step("get_table_schema", {"table_name": "DeviceProcessEvents"})] * 20],
@@ -293,6 +309,11 @@ GAMES = [
 @pytest.mark.parametrize(("steps", "bound"), GAMES)
 def test_games_earn_little(steps: list[Step], bound: float) -> None:
     assert value(steps) <= bound + 1e-9
+
+
+def test_the_readme_lists_every_game_with_its_bound() -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    assert all(f"| {game.id} | {game.values[1]:g} |" in readme for game in GAMES)
 
 
 def test_the_hidden_tools_are_called_once_each() -> None:

@@ -54,7 +54,8 @@ def run(profile: Profile, seed: int) -> tuple[list[Move], float]:
             continue
         if move.name == "submit" and "answer" in arguments:
             return moves, len(json.loads(arguments["answer"])["rows"]) / len(ROWS)
-        result = ToolResult("{}") if move.name in TOOLS else ToolResult("Error: no", is_error=True)
+        wrong = move.name not in TOOLS or move.name == "submit"
+        result = ToolResult("Error: no", is_error=True) if wrong else ToolResult("{}")
         exchanges.append(Exchange(call=ToolCall(move.name, arguments), result=result))
     return moves, 0.0
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+
 from fleetgym.contracts.errors import OperatorError
 from fleetgym.contracts.record import Outcome, RunKey, RunRecord
 from fleetgym.records.redact import Redactor

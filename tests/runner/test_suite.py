@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+
 from fleetgym.contracts.errors import SpecError
 from fleetgym.runner.choose import check_provider, choose
 from fleetgym.runner.suite import load_suite, parse_seeds

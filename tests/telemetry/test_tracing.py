@@ -2,6 +2,7 @@ import json
 from typing import Any
 
 import pytest
+
 from fleetgym.contracts.record import ModelCallRecord, Outcome, RunKey, RunRecord, StepRecord
 from fleetgym.records.redact import Redactor
 from fleetgym.telemetry.tracing import Tracing

@@ -32,6 +32,7 @@ __all__ = ["serve"]
     show_default=True,
     help="Where the run record goes.",
 )
+@click.option("--port", default=0, help="Of 127.0.0.1.  [default: one that is free]")
 @click.option("--seconds", default=3600.0, show_default=True, help="The episode is open so long.")
 @as_json
 def serve(
@@ -45,6 +46,7 @@ def serve(
     grader: str | None,
     sandbox: str,
     out: Path,
+    port: int,
     seconds: float,
     as_json: bool,
 ) -> None:
@@ -68,6 +70,7 @@ def serve(
             grader=grader,
             sandbox=sandbox,
             out=out,
+            port=port,
             seconds=seconds,
             command=command,
         ),

@@ -123,7 +123,7 @@ class ToolCallSpace(Space[dict[str, Any]]):
         return f"ToolCallSpace({', '.join(self.tools)})"
 
 
-def _draw(schema: Mapping[str, Any], rng: np.random.Generator) -> Any:  # noqa: PLR0911
+def _draw(schema: Mapping[str, Any], rng: np.random.Generator) -> Any:
     """Return a value that fits ``schema``, of the keywords that tools use."""
     if "enum" in schema:
         return schema["enum"][int(rng.integers(len(schema["enum"])))]

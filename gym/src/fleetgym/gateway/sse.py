@@ -21,7 +21,10 @@ def encode(payload: Mapping[str, Any] | str) -> bytes:
 
 
 async def payloads(pieces: AsyncIterator[bytes]) -> AsyncIterator[str]:
-    """Yield the payload of each event in a stream that is cut into pieces anywhere."""
+    """Yield the payload of each event in a stream that is cut into pieces anywhere.
+
+    An event that the stream's end cuts off is none.
+    """
     rest = b""
     data: list[str] = []
     async for piece in pieces:
@@ -33,5 +36,3 @@ async def payloads(pieces: AsyncIterator[bytes]) -> AsyncIterator[str]:
             elif not text and data:
                 yield "\n".join(data)
                 data = []
-    if data:
-        yield "\n".join(data)

@@ -23,7 +23,7 @@ from aiohttp import web
 
 import fleetgym
 from fleetgym import environments
-from fleetgym.contracts.errors import FleetgymError, SandboxError
+from fleetgym.contracts.errors import FleetgymError, OperatorError, SandboxError
 from fleetgym.contracts.record import Outcome, RunKey, RunRecord
 from fleetgym.contracts.scenario import Budget
 from fleetgym.contracts.specs import load
@@ -67,6 +67,9 @@ class LaneConfig:
     api_key_variable: str = "OPENAI_API_KEY"
     """Environment variable with the provider's key."""
 
+    port: int = 0
+    """Of the lane's HTTP server on the loopback address; 0: a free one."""
+
     sockets: dict[str, str] = field(default_factory=dict[str, str])
     """Unix socket of each framework's warm process."""
 
@@ -92,15 +95,25 @@ class Lane:
         self._connections: dict[str, Any] = {}
 
     async def open(self) -> None:
-        """Start the HTTP server on a free port of the loopback address."""
+        """Start the HTTP server on the loopback address.
+
+        Raises:
+            OperatorError: The port is taken.
+        """
         app = web.Application(client_max_size=MAX_BODY)
         app.add_routes(self.routes.routes())
         app.add_routes(self.gateway.routes())
         self._client = aiohttp.ClientSession()
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
-        await site.start()
+        site = web.TCPSite(self._runner, "127.0.0.1", self.config.port)
+        try:
+            await site.start()
+        except OSError as error:
+            raise OperatorError(
+                f"Port {self.config.port} of 127.0.0.1 cannot be used: {error.strerror}. "
+                "Choose another one, or 0 for any that is free."
+            ) from error
         host, port = self._runner.addresses[0][:2]
         self.url = f"http://{host}:{port}"
 

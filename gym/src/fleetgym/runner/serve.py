@@ -39,6 +39,7 @@ class ServeOptions:
     sandbox: str
     out: Path
     seconds: float
+    port: int
     command: tuple[str, ...]
     """A program to run as the agent; empty: wait for one."""
 
@@ -60,6 +61,7 @@ async def _serve(options: ServeOptions, announce: Callable[[dict[str, str]], Non
         sandbox=options.sandbox,
         base_url=options.base_url,
         api_key_variable=options.api_key_variable,
+        port=options.port,
     )
     lane = _ServingLane(config, options, announce)
     await lane.open()

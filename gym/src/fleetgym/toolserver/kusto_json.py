@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import json
 import math
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from duckdb_kql.types import kusto_type, net_type, rest_datatype
+from duckdb_kql.types import kusto_type, rest_datatype
 
 from fleetgym.contracts.errors import ToolError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from fleetgym.toolserver.duck import Rows
 
-__all__ = ["answer", "json_rows", "json_value", "kusto_type", "net_type"]
+__all__ = ["answer", "json_rows", "json_value"]
 
 
 def answer(result: Rows, *, max_bytes: int) -> str:
@@ -70,21 +68,26 @@ def json_value(value: Any) -> Any:
             return value
         case float() | Decimal():
             return _number(float(value))
+        case dict():
+            pairs = cast("dict[Any, Any]", value).items()
+            return {str(key): json_value(item) for key, item in pairs}
+        case list() | tuple():
+            return [json_value(item) for item in cast("list[Any]", value)]
+        case _:
+            return _text(value)
+
+
+def _text(value: object) -> str:
+    match value:
         case datetime():
             return _instant(value)
         case date():
             return f"{value.isoformat()}T00:00:00Z"
-        case time():
-            return value.isoformat()
         case timedelta():
             return _timespan(value)
-        case dict():
-            return {str(k): json_value(v) for k, v in value.items()}
-        case list() | tuple():
-            return [json_value(item) for item in value]
         case bytes():
             return value.decode(errors="replace")
-        case _:
+        case _:  # times of day and UUIDs among them
             return str(value)
 
 
@@ -103,7 +106,7 @@ def _number(value: float) -> float | str:
 
 def _instant(value: datetime) -> str:
     if value.tzinfo is not None:
-        value = value.astimezone(timezone.utc).replace(tzinfo=None)
+        value = value.astimezone(UTC).replace(tzinfo=None)
     return f"{value.isoformat()}Z"
 
 

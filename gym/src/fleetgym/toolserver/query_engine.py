@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
+
+from duckdb_kql.types import kusto_type, net_type
 
 from fleetgym.contracts.errors import ToolError
 from fleetgym.toolserver.duck import Database, Rows, quoted
+from fleetgym.toolserver.grading import grade_kql, grade_sigma
 from fleetgym.toolserver.kql import translate
 from fleetgym.toolserver.kql_functions import add_functions
-from fleetgym.toolserver.kusto_json import answer, json_rows, kusto_type, net_type
-from fleetgym.toolserver.sql_guard import check_sql
+from fleetgym.toolserver.kusto_json import answer
+from fleetgym.toolserver.sql_guard import bare_statement, check_sql
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from fleetgym.contracts.sandbox import Limits
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["QueryEngine"]
 
 MAX_SQL = 20_000
-MAX_GRADED_ROWS = 1000
 
 
 class QueryEngine:
@@ -30,7 +31,8 @@ class QueryEngine:
     def __init__(self, path: Path, limits: Limits) -> None:
         """Open the telemetry at ``path``."""
         add_functions()
-        # Half, so that most queries hit DuckDB's own limit, which it survives, before the process's.
+        # Half, so that most queries meet DuckDB's own limit, which it survives, before the
+        # process's.
         self._database = Database(path, memory_bytes=limits.memory_bytes // 2)
         self._max_bytes = limits.output_bytes
         self._tools: Mapping[str, Callable[..., str]] = {
@@ -50,7 +52,9 @@ class QueryEngine:
     def _list_tables(self) -> str:
         comments = self._database.comments()
         names = ("TableName", "DatabaseName", "Folder", "DocString")
-        rows = [(t, "NetDefaultDB", "", comments.get(t, "")) for t in sorted(self._database.columns)]
+        rows = [
+            (t, "NetDefaultDB", "", comments.get(t, "")) for t in sorted(self._database.columns)
+        ]
         return self._answer(_strings(names, rows))
 
     def _schema(self, table_name: str) -> str:
@@ -67,27 +71,26 @@ class QueryEngine:
         )
 
     def _sample(self, table_name: str, rows: int) -> str:
-        table = quoted(self._database.table(table_name))
-        return self._answer(self._database.read(f"SELECT * FROM {table}", {}, limit=rows))
+        sql = f"FROM {quoted(self._database.table(table_name))}"
+        return self._answer(self._database.read(sql, {}, limit=rows))
 
     def _kql(self, query: str, limit: int) -> str:
-        query = translate(query, self._database.columns, self._database.now)
-        return self._answer(self._database.read(query.sql, query.parameters, limit=limit))
+        found = translate(query, self._database.columns, self._database.now)
+        return self._answer(self._database.read(found.sql, found.parameters, limit=limit))
 
     def _sql(self, query: str, limit: int) -> str:
         if len(query) > MAX_SQL:
             raise ToolError(f"The query is longer than {MAX_SQL} characters. Shorten it.")
         check_sql(query, self._database.columns)
-        # A second opinion: what DuckDB's own parser takes it for.
-        if self._database.statements(query) != ["SELECT"]:
+        if not self._database.is_select(query):  # a second opinion
             raise ToolError("Exactly one SELECT can be executed.")
-        return self._answer(self._database.read(query.rstrip("; \n\t"), {}, limit=limit))
+        return self._answer(self._database.read(bare_statement(query), {}, limit=limit))
 
     def _grade_kql(self, query: str) -> str:
-        return json.dumps({})
+        return grade_kql(self._database, query)
 
     def _grade_sigma(self, rule: str) -> str:
-        return json.dumps({})
+        return grade_sigma(self._database, rule)
 
     def _answer(self, rows: Rows) -> str:
         return answer(rows, max_bytes=self._max_bytes)

@@ -7,8 +7,8 @@ A query can eat all memory or never end, and no limit inside the database stops 
     session ── socket ──► keeper ── socket ──► executor
 
 The keeper is forked once, when the toolset is opened, and has one thread for ever; so forking a new
-executor is safe whatever threads the session has started meanwhile. What an executor says is read as
-JSON and nothing else, because a query may have taken it over.
+executor is safe whatever threads the session has started meanwhile. What an executor says is read
+as JSON and nothing else, because a query may have taken it over.
 """
 
 from __future__ import annotations
@@ -61,7 +61,9 @@ class QueryProcess:
         ours, theirs = socket.socketpair()
         pid = os.fork()
         if pid == 0:
-            _become(theirs, lambda channel: _keep(channel, open_handler, memory_bytes, call_seconds))
+            _become(
+                theirs, lambda channel: _keep(channel, open_handler, memory_bytes, call_seconds)
+            )
         theirs.close()
         self._channel = ours
         self._finalizer = weakref.finalize(self, _end, ours, pid)
@@ -159,15 +161,14 @@ class _Executor:
         os.waitpid(self._pid, 0)
 
 
-def _execute(
-    keeper: socket.socket, open_handler: Callable[[], Handler], memory_bytes: int
-) -> None:
+def _execute(keeper: socket.socket, open_handler: Callable[[], Handler], memory_bytes: int) -> None:
     """Answer requests until the keeper is gone."""
     _limit(memory_bytes)
+    handler: Handler | None = None
+    reason = ""
     try:
         handler = open_handler()
     except Exception as error:  # noqa: BLE001 - whatever it was, the session has to hear of it
-        handler = None
         reason = f"{type(error).__name__}: {error}"
     while (request := _receive(keeper, deadline=None)) is not None:
         try:

@@ -14,13 +14,16 @@ from typing import TYPE_CHECKING
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
+from sqlglot.tokens import TokenType
 
 from fleetgym.contracts.errors import ToolError, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-__all__ = ["check_sql"]
+    from sqlglot.expressions.core import Expr
+
+__all__ = ["bare_statement", "check_sql"]
 
 MAX_NODES = 20_000
 
@@ -39,37 +42,41 @@ _DENIED_PREFIXES = (
     "read_",
     "sniff_",
     "sqlite_",
-    "uuid",
 )
-_DENIED = frozenset(
-    "col_description currval error_message get_block_size getenv getvariable glob hive_partition_component "
-    "in_search_path index_key json_execute_serialized_sql json_deserialize_sql json_serialize_plan "
-    "json_serialize_sql nextval obj_description parse_duckdb_log_message query query_table "
-    "session_user setval shobj_description sleep sleep_ms stats txid_current user vector_type "
-    "version write_log".split()
-)
-_DENIED_CLOCK = frozenset(
-    "ago age current_date current_localtime current_localtimestamp current_time current_timestamp "
-    "get_current_time get_current_timestamp localtime localtimestamp now today "
-    "transaction_timestamp".split()
-)
-_DENIED_CHANCE = frozenset("gen_random_uuid rand randn random setseed uuid uuidv4 uuidv7".split())
+_DENIED = frozenset({
+    "col_description", "currval", "get_block_size", "getenv", "getvariable", "glob",
+    "hive_partition_component", "in_search_path", "index_key", "json_deserialize_sql",
+    "json_execute_serialized_sql", "json_serialize_plan", "json_serialize_sql", "nextval",
+    "obj_description", "parse_duckdb_log_message", "query", "query_table", "session_user", "setval",
+    "shobj_description", "sleep_ms", "stats", "txid_current", "user", "vector_type", "version",
+    "write_log",
+})  # fmt: skip
+_CLOCK = frozenset({
+    "ago", "age", "current_date", "current_localtime", "current_localtimestamp", "current_time",
+    "current_timestamp", "get_current_time", "get_current_timestamp", "localtime",
+    "localtimestamp", "now", "today", "transaction_timestamp",
+})  # fmt: skip
+_CHANCE = frozenset({"gen_random_uuid", "rand", "randn", "random", "setseed"})
 
 # DuckDB takes these for functions when they stand unquoted, whatever columns there are.
-_BARE_WORDS = frozenset(
-    "current_catalog current_database current_localtime current_localtimestamp current_role current_schema "
-    "current_user localtime localtimestamp session_user user".split()
-)
+_BARE_WORDS = frozenset({
+    "current_catalog", "current_database", "current_date", "current_localtime",
+    "current_localtimestamp", "current_role", "current_schema", "current_time",
+    "current_timestamp", "current_user", "localtime", "localtimestamp", "session_user", "user",
+})  # fmt: skip
 
 _FORBIDDEN_NODES = (
     exp.Command,
-    exp.DML,
     exp.Create,
+    exp.Delete,
+    exp.Insert,
+    exp.HistoricalData,
     exp.Into,
     exp.Lock,
-    exp.HistoricalData,
+    exp.Merge,
     exp.Show,
     exp.Summarize,
+    exp.Update,
 )
 
 # A CTE may hide a table of the catalog by its name, and is visible only in its own scope, which
@@ -126,9 +133,21 @@ def check_sql(
     return frozenset(read)
 
 
-def _parse(sql: str) -> exp.Expression:
+def bare_statement(sql: str) -> str:
+    """Return a checked statement without the semicolons and comments behind it."""
+    tokens = sqlglot.tokenize(sql, read="duckdb")
+    while tokens and tokens[-1].token_type is TokenType.SEMICOLON:
+        tokens.pop()
+    return sql[: tokens[-1].end + 1] if tokens else ""
+
+
+def _parse(sql: str) -> exp.Query:
     try:
-        statements = [s for s in sqlglot.parse(sql, dialect="duckdb") if s is not None]
+        statements = [
+            s
+            for s in sqlglot.parse(sql, dialect="duckdb")
+            if s is not None and not isinstance(s, exp.Semicolon)
+        ]
     except SqlglotError as error:
         detail = str(error).split("\n")[0].replace("\x1b[4m", "").replace("\x1b[0m", "")
         raise ToolError(f"The SQL does not parse: {detail[:300]}") from error
@@ -145,11 +164,13 @@ def _parse(sql: str) -> exp.Expression:
     return root
 
 
-def _common_tables(nodes: list[exp.Expression]) -> frozenset[str]:
+def _common_tables(nodes: Sequence[Expr]) -> frozenset[str]:
     names: set[str] = set()
     for node in nodes:
         if isinstance(node, exp.With) and node.args.get("recursive"):
-            raise ToolError("Recursive queries are not possible here. Use joins on the parent's id.")
+            raise ToolError(
+                "Recursive queries are not possible here. Use joins on the parent's id."
+            )
         if isinstance(node, exp.CTE):
             if not _CTE_NAME.fullmatch(node.alias):
                 raise ToolError(f"{node.alias!r} cannot name a WITH query. Choose another name.")
@@ -183,13 +204,13 @@ def _table(
 
 def _function(node: exp.Func) -> None:
     name = _name(node)
-    if name in _DENIED_CLOCK:
+    if name in _CLOCK:
         raise ToolError(
             f"{name}() depends on the wall clock, which has nothing to do with this telemetry. "
             "Write the time, for example TIMESTAMP '2026-01-02 03:04:05', or compare with max() of "
             "the time column."
         )
-    if name in _DENIED_CHANCE:
+    if name in _CHANCE or name.startswith("uuid"):
         raise ToolError(f"{name}() gives chance values, so the result could not be repeated.")
     if name in _DENIED or name.startswith(_DENIED_PREFIXES):
         raise ToolError(f"The function {name!r} is not available: it does not read telemetry.")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fleetgym.contracts.sandbox import Limits, ToolFunction
+    from fleetgym.toolserver.query_process import QueryProcess
 
 __all__ = ["DATABASE", "HIDDEN", "PRELOAD", "SPECS", "open_toolset"]
 
@@ -23,7 +24,7 @@ DATABASE = "telemetry.duckdb"
 """The file, in the mount ``data``."""
 
 HIDDEN = frozenset({"grade_kql", "grade_sigma"})
-PRELOAD = ("fleetgym.toolserver.query_engine",)
+PRELOAD = ("fleetgym.toolserver.query_engine", "fleetgym.toolserver.sigma")
 
 MAX_ROWS = 10
 MAX_SAMPLE_ROWS = 20
@@ -74,9 +75,9 @@ SPECS = (
     ),
     ToolSpec(
         name="execute_kql_query",
-        description=f"Execute a KQL query and return at most {MAX_ROWS} rows as Kusto v1 JSON. When "
-        "the result had more, the key `Truncated` says how many: narrow the query. now() is the time "
-        "of the newest event. Datetimes are UTC.",
+        description=f"Execute a KQL query and return at most {MAX_ROWS} rows as Kusto v1 JSON. "
+        "When the result had more, the key `Truncated` says how many: narrow the query. now() is "
+        "the time of the newest event. Datetimes are UTC.",
         parameters=_parameters(
             "query",
             query={"type": "string", "description": "One KQL query; no management commands."},
@@ -114,7 +115,7 @@ def open_toolset(mounts: Mapping[str, Path], limits: Limits) -> Mapping[str, Too
         SandboxError: The mount holds no telemetry.
     """
     from fleetgym.toolserver.query_engine import QueryEngine  # noqa: PLC0415 - heavy
-    from fleetgym.toolserver.query_process import QueryProcess  # noqa: PLC0415 - forks
+    from fleetgym.toolserver.query_process import QueryProcess  # noqa: PLC0415 - of no use to SPECS
 
     path = mounts["data"] / DATABASE
     if not path.is_file():
@@ -124,44 +125,53 @@ def open_toolset(mounts: Mapping[str, Path], limits: Limits) -> Mapping[str, Too
         memory_bytes=limits.memory_bytes,
         call_seconds=limits.call_seconds,
     )
+    tools = _Tools(process)
+    return {spec.name: getattr(tools, spec.name) for spec in SPECS}
 
-    def ask(tool: str, **arguments: str | int) -> str:
-        return process.call({"tool": tool, "arguments": arguments})
 
-    def list_kusto_tables() -> str:
-        return ask("list_kusto_tables")
+class _Tools:
+    """The functions behind :data:`SPECS`, under the same names."""
 
-    def get_table_schema(table_name: str) -> str:
-        return ask("get_table_schema", table_name=_text("table_name", table_name))
+    def __init__(self, process: QueryProcess) -> None:
+        self._process = process
 
-    def sample_table_data(table_name: str, rows: int = 5) -> str:
+    def list_kusto_tables(self) -> str:
+        return self._ask("list_kusto_tables")
+
+    def get_table_schema(self, table_name: str) -> str:
+        return self._ask("get_table_schema", table_name=_text("table_name", table_name))
+
+    def sample_table_data(self, table_name: str, rows: int = 5) -> str:
         count = _count("rows", rows, MAX_SAMPLE_ROWS)
-        return ask("sample_table_data", table_name=_text("table_name", table_name), rows=count)
+        name = _text("table_name", table_name)
+        return self._ask("sample_table_data", table_name=name, rows=count)
 
-    def execute_kql_query(query: str, limit: int = MAX_ROWS) -> str:
+    def execute_kql_query(self, query: str, limit: int = MAX_ROWS) -> str:
         count = _count("limit", limit, MAX_ROWS)
-        return ask("execute_kql_query", query=_text("query", query), limit=count)
+        return self._ask("execute_kql_query", query=_text("query", query), limit=count)
 
-    def execute_sql_query(query: str, limit: int = MAX_ROWS) -> str:
+    def execute_sql_query(self, query: str, limit: int = MAX_ROWS) -> str:
         count = _count("limit", limit, MAX_ROWS)
-        return ask("execute_sql_query", query=_text("query", query), limit=count)
+        return self._ask("execute_sql_query", query=_text("query", query), limit=count)
 
-    def grade_kql(query: str) -> str:
-        return ask("grade_kql", query=query)
+    def grade_kql(self, query: str) -> str:
+        from fleetgym.toolserver.grading import failed_kql  # noqa: PLC0415 - heavy
 
-    def grade_sigma(rule: str) -> str:
-        return ask("grade_sigma", rule=rule)
+        try:
+            return self._ask("grade_kql", query=query)
+        except ToolError as error:  # too slow or too large: a result, not a wrong call
+            return failed_kql(str(error))
 
-    functions: tuple[ToolFunction, ...] = (
-        list_kusto_tables,
-        get_table_schema,
-        sample_table_data,
-        execute_kql_query,
-        execute_sql_query,
-        grade_kql,
-        grade_sigma,
-    )
-    return {function.__name__: function for function in functions}
+    def grade_sigma(self, rule: str) -> str:
+        from fleetgym.toolserver.grading import failed_sigma  # noqa: PLC0415 - heavy
+
+        try:
+            return self._ask("grade_sigma", rule=rule)
+        except ToolError as error:
+            return failed_sigma(str(error))
+
+    def _ask(self, tool: str, **arguments: str | int) -> str:
+        return self._process.call({"tool": tool, "arguments": arguments})
 
 
 def _text(name: str, value: object) -> str:

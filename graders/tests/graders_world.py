@@ -73,8 +73,9 @@ def _run(query: str) -> tuple[list[str], list[list[Any]], dict[str, list[int]]]:
         columns = [projected[1]] if projected else columns
         found = [[row(number)[c] for c in columns] for number in ids]
         rows += found
+        given = {tuple(values) for values in found}
         matched[table] = [
-            n for n in range(SIZES[table]) if [row(n)[c] for c in columns] in found[:1000]
+            n for n in range(SIZES[table]) if tuple(row(n)[c] for c in columns) in given
         ]
     return columns, rows, matched
 
@@ -118,7 +119,7 @@ def step(name: str, arguments: dict[str, Any], content: str = "{}", *, error: bo
 def read_tag(tag: str) -> Step:
     """Return the step of a search by tag."""
     found = REPORTS.get(tag)
-    content = json.dumps(found if found else {"error": f"No reports found for tag '{tag}'"})
+    content = json.dumps(found or {"error": f"No reports found for tag '{tag}'"})
     return step("get_cti_reports_by_tag", {"tag": tag}, content)
 
 
@@ -127,9 +128,7 @@ def rule(query: str, *tags: str, title: str = "title: x") -> str:
     return f"{title} {' '.join(f'attack.{tag}' for tag in tags)} query: {query}"
 
 
-def answer(
-    query: str, results: list[Any], sigma: str = rule(select(*ATTACK), "t1053.003")
-) -> str:
+def answer(query: str, results: list[Any], sigma: str = rule(select(*ATTACK), "t1053.003")) -> str:
     """Return an artifact as JSON text."""
     return json.dumps({"sigma_rule": sigma, "kql_query": query, "query_results": results})
 
