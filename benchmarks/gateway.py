@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 from aiohttp import web
+
 from fleetgym.contracts.scenario import Budget
 from fleetgym.contracts.tools import ToolCall
 from fleetgym.gateway import Gateway, GatewayRun, OpenAIUpstream, PolicyUpstream
@@ -49,6 +50,7 @@ class Reader:
     """Makes a number of calls and parses each result."""
 
     def plan(self, prompt: str) -> Plan:  # noqa: ARG002
+        """Read page after page."""
         for n in range(STEPS + 1):
             result = yield ToolCall("read", {"n": n})
             json.loads(result.content)
@@ -100,8 +102,8 @@ def opened(gateway: Gateway, name: str, upstream: Upstream) -> None:
             model="m",
             upstream=upstream,
             budget=Budget(model_calls=10**9, tokens=10**12),
-            on_call=lambda *_: None,
-            on_over=lambda _: None,
+            on_call=lambda _record, _request, _message: None,
+            on_over=lambda _reason: None,
         )
     )
 

@@ -86,7 +86,7 @@ def test_a_wrong_call_is_answered_costs_a_step_and_earns_nothing(
 
     seen, reward, over, _, _ = env.step(action)
 
-    assert seen["content"] == message
+    assert seen["content"] == f"Error: {message}"
     assert (seen["is_error"], seen["step"], reward, over) == (1, 1, 0.0, False)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 from aiohttp import web
+
 from fleetgym.contracts.scenario import Budget
 from fleetgym.contracts.tools import ToolCall
 from fleetgym.gateway import Gateway, GatewayRun, OpenAIUpstream, PolicyUpstream, Upstream

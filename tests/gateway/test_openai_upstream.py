@@ -8,6 +8,7 @@ import aiohttp
 import openai
 import pytest
 from aiohttp import web
+
 from fleetgym.gateway import OpenAIUpstream, Timeouts
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import openai
 import pytest
+
 from fleetgym.gateway import PolicyUpstream
 from fleetgym.policy import ERRATIC
 

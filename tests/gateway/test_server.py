@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
+
 from fleetgym.contracts.errors import OperatorError
 
 if TYPE_CHECKING:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from fleetgym.contracts.errors import ModelError
 from fleetgym.contracts.tools import ToolCall, ToolResult
 from fleetgym.policy import Exchange, Say, Use
@@ -22,14 +23,24 @@ def called(arguments: str, result: object, *, identity: str = "call_1") -> list[
     ]
 
 
-def test_the_prompt_is_what_system_and_user_said() -> None:
+def test_the_prompt_is_what_was_said_before_the_model_spoke() -> None:
     parts = [{"type": "text", "text": "find "}, {"type": "text", "text": "it"}]
     body = chat(
         {"role": "system", "content": "You seek."},
         {"role": "user", "content": parts},
         {"role": "assistant", "content": "Aha."},
+        {"role": "user", "content": "Go on."},
     )
     assert read(body).prompt == "You seek.\n\nfind it"
+
+
+def test_a_prompt_that_was_cut_off_is_sought_among_what_is_left() -> None:
+    body = chat(
+        {"role": "system", "content": "You seek."},
+        {"role": "assistant", "content": "Aha."},
+        {"role": "user", "content": "Find it."},
+    )
+    assert read(body).prompt == "You seek.\n\nFind it."
 
 
 def test_calls_are_paired_with_their_results_by_id() -> None:

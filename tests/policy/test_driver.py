@@ -4,6 +4,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from fleetgym.contracts.errors import ModelError
 from fleetgym.contracts.tools import ToolCall, ToolResult
 from fleetgym.policy import EXPERT, Conversation, Driver, Exchange, Move, Say, Use, play

@@ -5,6 +5,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from fleetgym import plugin
 from fleetgym.contracts.errors import SpecError
 from fleetgym.contracts.specs import ModelSpec, load

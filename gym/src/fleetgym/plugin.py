@@ -18,8 +18,8 @@ def register_models(register: Callable[[ModelSpec], None]) -> None:
     """Offer the reference policy at three levels of skill."""
     for level, summary in (
         ("expert", "the environment's own expert; makes no mistakes"),
-        ("competent", "the expert, erring about once in eight answers"),
-        ("erratic", "the expert, erring about every other answer"),
+        ("competent", "the expert, erring in about one answer of seven"),
+        ("erratic", "the expert, erring in about two answers of five"),
     ):
         register(
             ModelSpec(

@@ -258,9 +258,10 @@ class ToolEnv(gymnasium.Env[dict[str, Any], dict[str, Any]]):
                 return self._submit(call)
             if call.name in self._local:
                 return ToolResult(self._local[call.name].answer(**call.arguments)), {}
-            return self._open_sandbox.call(call), {}
+            result = self._open_sandbox.call(call)
+            return (_refused(result.content) if result.is_error else result), {}
         except ToolError as error:
-            return ToolResult(str(error), is_error=True), {}
+            return _refused(str(error)), {}
 
     def _submit(self, call: ToolCall) -> tuple[ToolResult, Mapping[str, Any]]:
         artifact = self.grader.read(str(call.arguments["answer"]))
@@ -334,6 +335,11 @@ class ToolEnv(gymnasium.Env[dict[str, Any], dict[str, Any]]):
     def _open_sandbox(self) -> Sandbox:
         assert self._sandbox is not None, "an episode that is not over has a sandbox"
         return self._sandbox
+
+
+def _refused(why: str) -> ToolResult:
+    # Chat messages have no flag for errors: models, and agents over HTTP, know them by this word.
+    return ToolResult(f"Error: {why}", is_error=True)
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
-__all__ = ["Refusal", "error_body", "error_response"]
+__all__ = ["BudgetSpent", "Refusal", "error_body", "error_response"]
 
 
 class Refusal(Exception):
@@ -21,6 +21,18 @@ class Refusal(Exception):
         self.status = status
         self.code = code
         super().__init__(message)
+
+
+class BudgetSpent(Refusal):
+    """The refusal that ends a run; those after it have the code ``run_over``.
+
+    Attributes:
+        budget: The field of ``Budget`` that is spent.
+    """
+
+    def __init__(self, budget: str, message: str) -> None:
+        self.budget = budget
+        super().__init__(410, "budget_exhausted", message)
 
 
 def error_body(status: int, code: str, message: str) -> dict[str, Any]:

@@ -14,9 +14,8 @@ from pydantic import BaseModel, Field, ValidationError
 
 from fleetgym.contracts.errors import ModelError
 from fleetgym.gateway import sse
-from fleetgym.gateway.errors import Refusal, error_response
+from fleetgym.gateway.errors import BudgetSpent, Refusal, error_response
 from fleetgym.gateway.metering import Meter
-from fleetgym.gateway.runs import BUDGET_EXHAUSTED
 from fleetgym.gateway.upstream import Answer, ChatRequest, Stream
 
 if TYPE_CHECKING:
@@ -75,8 +74,8 @@ class Exchange:
             return await self._answer(await self._read())
         except Refusal as refusal:
             self._record(refusal.status, str(refusal))
-            if refusal.code == BUDGET_EXHAUSTED:
-                self._run.on_over(str(refusal))
+            if isinstance(refusal, BudgetSpent):
+                self._run.on_over(refusal.budget)
             raise
         except ModelError as error:
             return self._break_off(error.status, str(error))

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from fleetgym.gateway.errors import Refusal
+from fleetgym.gateway.errors import BudgetSpent, Refusal
 
 if TYPE_CHECKING:
     import asyncio
@@ -16,10 +16,7 @@ if TYPE_CHECKING:
     from fleetgym.contracts.scenario import Budget
     from fleetgym.gateway.upstream import Upstream
 
-__all__ = ["BUDGET_EXHAUSTED", "GatewayRun", "OnCall", "Totals"]
-
-BUDGET_EXHAUSTED = "budget_exhausted"
-"""Code of the refusal that ends a run; those after it are ``run_over``."""
+__all__ = ["GatewayRun", "OnCall", "Totals"]
 
 OnCall: TypeAlias = "Callable[[ModelCallRecord, Mapping[str, Any], Mapping[str, Any] | None], None]"
 
@@ -62,7 +59,7 @@ class GatewayRun:
     """
 
     on_over: Callable[[str], None]
-    """Called once, with the reason in words, when a budget ends the run."""
+    """Called once, with ``model_calls`` or ``tokens``, when this budget ends the run."""
 
     started: float = field(default_factory=time.monotonic)
     """Value of ``time.monotonic()`` from which the records' times count."""
@@ -103,12 +100,12 @@ class GatewayRun:
         """Check that the request counted last is within the budget.
 
         Raises:
-            Refusal: It is not, and the run has ended.
+            BudgetSpent: It is not, and the run has ended.
         """
         if self.totals.calls > self.budget.model_calls:
-            self._refuse(f"its budget of {self.budget.model_calls} model calls is spent")
+            self._spent("model_calls", f"its budget of {self.budget.model_calls} model calls")
         if self.totals.tokens >= self.budget.tokens:
-            self._refuse(f"its budget of {self.budget.tokens} tokens is spent")
+            self._spent("tokens", f"its budget of {self.budget.tokens} tokens")
 
     def charge(self, record: ModelCallRecord) -> None:
         """Add the tokens of a finished request."""
@@ -116,6 +113,6 @@ class GatewayRun:
             totals.input_tokens += record.input_tokens
             totals.output_tokens += record.output_tokens
 
-    def _refuse(self, reason: str) -> None:
-        self.end(reason)
-        raise Refusal(410, BUDGET_EXHAUSTED, f"This run is over: {reason}. Stop.")
+    def _spent(self, budget: str, what: str) -> None:
+        self.end(f"{what} is spent")
+        raise BudgetSpent(budget, f"This run is over: {self.over}. Stop.")

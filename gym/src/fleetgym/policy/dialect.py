@@ -77,7 +77,11 @@ class Conversation:
     """What a chat request tells."""
 
     prompt: str
-    """All system and user messages, in order, a blank line between two."""
+    """System and user messages from before the model first spoke, a blank line between two.
+
+    Later ones are how a framework leads the conversation. All of them, when the first ones are
+    no longer among the messages.
+    """
 
     exchanges: tuple[Exchange, ...] = ()
     """Oldest first; calls without a result and calls whose arguments are not JSON left out."""
@@ -137,9 +141,7 @@ def read(body: Mapping[str, Any]) -> Conversation:
         where = ".".join(str(part) for part in first["loc"])
         raise ModelError(f"{where}: {first['msg']}.", status=400) from None
     return Conversation(
-        prompt="\n\n".join(
-            m.text for m in chat.messages if m.role in {"system", "developer", "user"}
-        ),
+        prompt=_prompt(chat.messages),
         exchanges=tuple(_exchanges(chat.messages)),
         offered={}
         if chat.tool_choice == "none"
@@ -154,6 +156,13 @@ def write(move: Move, call_id: str) -> tuple[dict[str, Any], str]:
     function = {"name": move.name, "arguments": move.arguments}
     tool_call = {"id": call_id, "type": "function", "function": function}
     return {"role": "assistant", "content": None, "tool_calls": [tool_call]}, "tool_calls"
+
+
+def _prompt(messages: list[_Message]) -> str:
+    first_said = next((n for n, m in enumerate(messages) if m.role == "assistant"), None)
+    begun = messages[:first_said]
+    source = begun if any(m.role == "user" for m in begun) else messages
+    return "\n\n".join(m.text for m in source if m.role in {"system", "developer", "user"})
 
 
 def _exchanges(messages: list[_Message]) -> list[Exchange]:

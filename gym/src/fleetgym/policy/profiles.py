@@ -60,7 +60,7 @@ COMPETENT = Profile(
     malformed_arguments=0.008,
     sloppy=0.10,
 )
-"""Errs about once in eight answers, and mostly gets there."""
+"""Errs in about one answer of seven, and mostly gets there."""
 
 ERRATIC = Profile(
     stop_early=0.03,
@@ -71,7 +71,7 @@ ERRATIC = Profile(
     malformed_arguments=0.04,
     sloppy=0.60,
 )
-"""Errs about every other answer, and often does not get there."""
+"""Errs in about two answers of five, and often does not get there."""
 
 
 def draw(seed: int, *what: str | int) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 import secrets
 import shutil
@@ -164,7 +165,9 @@ class Attempt:
 
         brief = session.brief
         policy = self.lane.policy(self._env.scenario.environment)
-        await self._in_thread(play, policy, f"{brief.system}\n\n{brief.task}", call)
+        prompt = f"{brief.system}\n\n{brief.task}"
+        tools = {tool.name for tool in brief.tools}
+        await self._in_thread(functools.partial(play, policy, prompt, call, tools=tools))
         session.end("worker")
 
     async def _work(self, session: Session) -> None:

@@ -122,7 +122,7 @@ class _Over(Exception):
 
 def _expert(policy: Any) -> Callable[[ToolEnv, Callable[[ToolCall], ToolResult]], None]:
     def act(env: ToolEnv, call: Callable[[ToolCall], ToolResult]) -> None:
-        play(policy, f"{env.brief.system}\n\n{env.brief.task}", call)
+        play(policy, f"{env.brief.system}\n\n{env.brief.task}", call, tools=env.tools)
 
     return act
 

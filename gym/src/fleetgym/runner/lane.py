@@ -103,7 +103,8 @@ class Lane:
         app = web.Application(client_max_size=MAX_BODY)
         app.add_routes(self.routes.routes())
         app.add_routes(self.gateway.routes())
-        self._client = aiohttp.ClientSession()
+        # No limit of its own: what runs at once is the runner's to say.
+        self._client = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self.config.port)

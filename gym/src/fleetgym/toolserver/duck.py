@@ -30,6 +30,12 @@ _SETTINGS = {
 }
 
 
+_MISSING_COLUMN = re.compile(
+    r'column "([^"]+)" (?:not found|referenced)|does not have a column named "([^"]+)"',
+    re.IGNORECASE,
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
     """A result, or the start of one."""
@@ -198,13 +204,12 @@ class Database:
         text = str(error).split("\nLINE ")[0].strip()
         if isinstance(error, duckdb.OutOfMemoryException):
             return "The query needs too much memory. Filter or summarize earlier."
-        missing = re.search(
-            r'[Cc]olumn(?: with name)? "?([\w.$]+)"? (?:not found|does not exist)', text
-        )
+        missing = _MISSING_COLUMN.search(text)
         if missing:
+            name = next(group for group in missing.groups() if group)
             known = {column for columns in self.columns.values() for column in columns}
-            hint = did_you_mean(missing[1], known) or "`get_table_schema` shows a table's columns."
-            return f"There is no column {missing[1]!r} at that point of the query. {hint}"
+            hint = did_you_mean(name, known) or "`get_table_schema` shows a table's columns."
+            return f"There is no column {name!r} at that point of the query. {hint}"
         return f"The query failed: {text.splitlines()[0]}"
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb_kql
 from duckdb_kql.errors import KqlError, KqlSchemaError, KqlSyntaxError, KqlUnsupportedError
 
-from fleetgym.contracts.errors import ToolError
+from fleetgym.contracts.errors import ToolError, did_you_mean
 from fleetgym.toolserver.sql_guard import check_sql
 
 if TYPE_CHECKING:
@@ -55,6 +55,13 @@ _DEFAULT_ADVICE = (
     "Rewrite it with where, extend, project, summarize, join, union, mv-expand, parse or top, "
     "or use `execute_sql_query`."
 )
+
+_OPERATORS = (
+    "as consume count distinct evaluate extend facet find fork getschema invoke join limit lookup "
+    "make-series mv-apply mv-expand order parse parse-kv parse-where partition project project-away "
+    "project-keep project-rename project-reorder range reduce render sample sample-distinct scan "
+    "search serialize sort summarize take top top-hitters top-nested union where"
+).split()
 
 _TOKEN = re.compile(
     r"""(?P<comment>//[^\n]*)
@@ -101,7 +108,7 @@ def translate(
             _without_cosmetics(query), schema=schema, allow_write=False, query_now=now
         )
     except KqlError as error:
-        raise ToolError(_explain(error)) from error
+        raise ToolError(_explain(error, query)) from error
     except MemoryError:
         raise
     except Exception as error:  # a defect of a young translator is a refusal too
@@ -113,7 +120,7 @@ def translate(
     return Translation(sql=sql, parameters=dict(result.parameters), tables=tables)
 
 
-def _explain(error: KqlError) -> str:
+def _explain(error: KqlError, query: str) -> str:
     if isinstance(error, KqlUnsupportedError):
         construct = error.construct.rpartition(":")[2]
         where = f" (line {error.span.line}, column {error.span.column})" if error.span else ""
@@ -121,10 +128,21 @@ def _explain(error: KqlError) -> str:
         advice = _ADVICE.get(construct) or own or _DEFAULT_ADVICE
         return f"{construct!r}{where} is not supported by this KQL engine. {advice}"
     if isinstance(error, KqlSyntaxError):
-        return f"The KQL does not parse: {str(error).split(' expecting ')[0][:300]}."
+        reason = str(error).split(" expecting ")[0][:300]
+        return f"The KQL does not parse: {reason}. {_misspelled_operator(query)}".rstrip()
     if isinstance(error, KqlSchemaError):
+        if error.name.startswith("cluster"):
+            return "There are no other clusters or databases. Name the table alone."
         return f"Unknown or ambiguous name {error.name!r}: {(error.hint or '')[:300]}"
     return f"This KQL cannot be translated: {str(error)[:300]}"
+
+
+def _misspelled_operator(query: str) -> str:
+    for stage in _stages(query):
+        words = [m["word"] for m in _tokens(stage) if m["word"]]
+        if stage.startswith("|") and words and words[0] not in _OPERATORS:
+            return f"There is no operator {words[0]!r}. {did_you_mean(words[0], _OPERATORS)}"
+    return ""
 
 
 def _without_cosmetics(query: str) -> str:

@@ -42,6 +42,7 @@ def _network(address: str, text: str) -> str:
 
 _FIRST = "CAST(to_json({0}) AS JSON[])"
 _SECOND = "CAST(to_json({1}) AS JSON[])"
+_NOT_IN_SECOND = f"lambda _item: NOT list_contains({_SECOND}, _item)"
 _BOTH = f"{_FIRST}, {_SECOND}"
 _TEXTS = "CAST(to_json({1}) AS VARCHAR[])"
 _FILTER = "FILTER (WHERE {0} IS NOT NULL AND {1})"
@@ -67,10 +68,7 @@ _SCALARS: Mapping[str, tuple[int, str]] = {
     "dynamic_to_json": (1, "CAST({0} AS VARCHAR)"),
     "set_union": (2, f"to_json(list_distinct(list_concat({_BOTH})))"),
     "set_intersect": (2, f"to_json(list_intersect({_BOTH}))"),
-    "set_difference": (
-        2,
-        f"to_json(list_filter(list_distinct({_FIRST}), lambda _i: NOT list_contains({_SECOND}, _i)))",
-    ),
+    "set_difference": (2, f"to_json(list_filter(list_distinct({_FIRST}), {_NOT_IN_SECOND}))"),
     "url_decode": (1, "url_decode({0})"),
     "url_encode": (1, "url_encode({0})"),
     "regex_quote": (1, "regexp_escape({0})"),

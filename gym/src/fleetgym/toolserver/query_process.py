@@ -23,6 +23,7 @@ import socket
 import struct
 import threading
 import time
+import traceback
 import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
@@ -180,6 +181,9 @@ def _execute(keeper: socket.socket, open_handler: Callable[[], Handler], memory_
             kind, text = "wrong", str(error)
         except MemoryError:
             kind, text = "died", ""
+        except Exception as error:  # noqa: BLE001 - a defect of ours or of an engine's
+            traceback.print_exc()
+            kind, text = "wrong", f"The tool failed on this call: {type(error).__name__}. Rephrase."
         _send(keeper, json.dumps({"kind": kind, "text": text}).encode())
 
 
@@ -219,8 +223,6 @@ def _become(channel: socket.socket, body: Callable[[socket.socket], None]) -> No
         body(channel)
         code = 0
     except BaseException:  # noqa: BLE001 - reported, then this process ends whatever it was
-        import traceback  # noqa: PLC0415 - only on the way down
-
         traceback.print_exc()
     finally:
         os._exit(code)

@@ -72,6 +72,7 @@ _VALIDATORS = (
     ThemConditionWithSingleDetectionValidator,
     WildcardsInsteadOfModifiersValidator,
 )
+_NO_RULE = re.compile(r"^(?:correlation|filter)\s*:", re.MULTILINE)
 _TECHNIQUE = re.compile(r"t\d{4}(?:\.\d{3})?", re.IGNORECASE)
 
 
@@ -80,6 +81,9 @@ class Rule:
     """One parsed rule."""
 
     rule: SigmaRule
+    condition: object
+    """What pySigma parsed it to; several conditions are alternatives."""
+
     issues: tuple[str, ...]
     """What the validators found, sorted."""
 
@@ -95,25 +99,18 @@ def parse(text: str) -> Rule:
     """
     if len(text) > MAX_RULE:
         raise ToolError(f"The rule is longer than {MAX_RULE} characters.")
-    try:
-        collection = SigmaCollection.from_yaml(text, collect_errors=True)
-    except yaml.YAMLError as error:
-        raise ToolError(f"The rule is not valid YAML: {_first_line(error)}") from error
-    except SigmaError as error:
-        raise ToolError(f"The rule is not valid Sigma: {_first_line(error)}") from error
-    except MemoryError:
-        raise
-    except Exception as error:  # pySigma takes some wrong shapes for granted
-        raise ToolError("The text is not a Sigma rule: a YAML mapping with its keys.") from error
-    if collection.errors:
-        reasons = "; ".join(_first_line(error) for error in collection.errors)
-        raise ToolError(f"The rule is not valid Sigma: {reasons}")
-    if len(collection.rules) != 1:
-        raise ToolError(f"Exactly one Sigma rule is expected, not {len(collection.rules)}.")
-    rule = collection.rules[0]
-    if not isinstance(rule, SigmaRule):
+    if _NO_RULE.search(text):
         raise ToolError("Correlation rules and filters cannot be executed here. Write one rule.")
-    return Rule(rule=rule, issues=_issues(rule), techniques=_techniques(rule))
+    try:
+        return _parse(text)
+    except yaml.YAMLError as error:
+        raise ToolError(f"The rule is not valid YAML: {_one_line(error)}") from error
+    except SigmaError as error:
+        raise ToolError(f"The rule is not valid Sigma: {_one_line(error)}") from error
+    except (ToolError, MemoryError):
+        raise
+    except Exception as error:  # pySigma takes the shape of what it is given for granted
+        raise ToolError("The text is not a Sigma rule: a YAML mapping with its keys.") from error
 
 
 def row_queries(rule: Rule, columns: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
@@ -135,16 +132,11 @@ def row_queries(rule: Rule, columns: Mapping[str, Mapping[str, str]]) -> dict[st
             f"category={logsource.category!r}, service={logsource.service!r}. "
             f"Known are {', '.join(known_sources())}."
         )
-    try:
-        parsed = [condition.parsed for condition in rule.rule.detection.parsed_condition]
-    except SigmaError as error:
-        raise ToolError(f"The condition is wrong: {_first_line(error)}") from error
-    condition = parsed[0] if len(parsed) == 1 else ConditionOR(list(parsed))
     queries: dict[str, str] = {}
     unknown: UnknownField | None = None
     for table in tables:
         try:
-            where = condition_sql(condition, columns[table], source.aliases)
+            where = condition_sql(rule.condition, columns[table], source.aliases)
         except UnknownField as error:
             unknown = error
             continue
@@ -154,6 +146,25 @@ def row_queries(rule: Rule, columns: Mapping[str, Mapping[str, str]]) -> dict[st
     if unknown is not None and not queries:
         raise unknown
     return queries
+
+
+def _parse(text: str) -> Rule:
+    collection = SigmaCollection.from_yaml(text, collect_errors=True)
+    if collection.errors:
+        raise ToolError(
+            f"The rule is not valid Sigma: {'; '.join(map(_one_line, collection.errors))}"
+        )
+    if len(collection.rules) != 1:
+        raise ToolError(f"Exactly one Sigma rule is expected, not {len(collection.rules)}.")
+    rule = collection.rules[0]
+    assert isinstance(rule, SigmaRule)
+    parsed = [condition.parsed for condition in rule.detection.parsed_condition]
+    return Rule(
+        rule=rule,
+        condition=parsed[0] if len(parsed) == 1 else ConditionOR(list(parsed)),
+        issues=_issues(rule),
+        techniques=_techniques(rule),
+    )
 
 
 def _issues(rule: SigmaRule) -> tuple[str, ...]:
@@ -166,7 +177,7 @@ def _techniques(rule: SigmaRule) -> tuple[str, ...]:
     return tuple(dict.fromkeys(n.upper() for n in names if _TECHNIQUE.fullmatch(n)))
 
 
-def _first_line(error: Exception) -> str:
+def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:300]
 
 

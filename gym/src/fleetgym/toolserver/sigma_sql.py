@@ -149,7 +149,7 @@ class _Converter:
 
     def _field(self, name: str) -> _Field:
         paths = self._paths(name)
-        fields = [f for path in paths if (f := self._path(path)) is not None]
+        fields = [f for path in dict.fromkeys(paths) if (f := self._path(path)) is not None]
         if not fields:
             known = [*self._columns, *self._aliases]
             hint = did_you_mean(name, known) or f"Columns: {', '.join(self._columns)}."
@@ -162,12 +162,13 @@ class _Converter:
         """Return the columns or paths that a field may stand for; a column's own name wins."""
         if name in self._columns:
             return (name,)
-        lowered = name.lower()
-        for prefix in ("", "properties."):
-            if lowered.startswith(prefix) and lowered.removeprefix(prefix) in self._aliases:
-                return self._aliases[lowered.removeprefix(prefix)]
-        stripped = name[len("properties.") :] if lowered.startswith("properties.") else None
-        return (name, stripped) if stripped else (name,)
+        bare = re.sub(r"^properties\.", "", name, flags=re.IGNORECASE)
+        for spelled in (name, bare):
+            for alias in sorted(self._aliases, key=len, reverse=True):
+                head, rest = spelled[: len(alias)], spelled[len(alias) :]
+                if head.lower() == alias and rest[:1] in {"", "."}:
+                    return [target + rest for target in self._aliases[alias]]
+        return (name, bare)
 
     def _path(self, path: str) -> _Field | None:
         head, _, rest = path.partition(".")

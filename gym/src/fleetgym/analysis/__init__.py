@@ -1,0 +1,1 @@
+"""What run records show: comparisons, reward curves, trajectories, and a report that holds all."""

@@ -1,0 +1,128 @@
+"""The comparison as tables for a terminal; readable from 80 columns on."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+from rich.console import Console, Group
+from rich.table import Table
+from rich.text import Text
+
+from fleetgym.contracts.record import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import RenderableType
+
+    from fleetgym.analysis.statistics import Estimate
+    from fleetgym.analysis.summary import Comparison, Row
+
+__all__ = ["comparison_text", "megabytes", "print_comparison", "quantity", "render_comparison"]
+
+_OUTCOME_NAMES = {
+    Outcome.SUCCESS: "success",
+    Outcome.FAILURE: "failure",
+    Outcome.NO_SUBMISSION: "no subm.",
+    Outcome.BUDGET_EXHAUSTED: "budget",
+    Outcome.FRAMEWORK_ERROR: "fw error",
+    Outcome.MODEL_ERROR: "model err",
+    Outcome.VOID: "void",
+}
+
+
+def print_comparison(comparison: Comparison, console: Console | None = None) -> None:
+    """Print a comparison to ``console``, standard output by default."""
+    (console or Console()).print(render_comparison(comparison))
+
+
+def comparison_text(comparison: Comparison, width: int = 100) -> str:
+    """Return a comparison as text without colors."""
+    file = io.StringIO()
+    Console(file=file, width=width, color_system=None).print(render_comparison(comparison))
+    return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
+
+
+def render_comparison(comparison: Comparison) -> RenderableType:
+    """Return three tables: what was achieved, what it took, and how runs ended."""
+    parts: list[RenderableType] = [Text(comparison.banner, style="bold yellow")]
+    parts.append(Text(_headline(comparison), style="dim"))
+    if comparison.rows:
+        parts += [_results(comparison), _effort(comparison.rows), _outcomes(comparison.rows)]
+    for name, voids in comparison.voids:
+        parts.append(Text(f"{name}: all {voids} runs void", style="red"))
+    parts += [Text(f"note: {note}", style="yellow") for note in comparison.notes]
+    return Group(*parts)
+
+
+def _headline(comparison: Comparison) -> str:
+    suites = ", ".join(comparison.suites) or "no suite"
+    ceiling = "" if comparison.ceiling is None else f" · expert {comparison.ceiling:.3f}"
+    return f"{suites} · {comparison.runs} runs{ceiling} · [95 % intervals]"
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    table.add_column("framework", overflow="fold", style="cyan", no_wrap=False)
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    return table
+
+
+def _results(comparison: Comparison) -> Table:
+    table = _table("\nresult", "runs", "success %", "final score", "reward")
+    for row in comparison.rows:
+        table.add_row(
+            Text(row.name),
+            str(row.runs),
+            _estimate(row.success, 100, 0),
+            _estimate(row.score, 1, 3),
+            f"{row.reward:.3f}",
+        )
+    return table
+
+
+def _estimate(estimate: Estimate, scale: float, digits: int) -> str:
+    value, low, high = (
+        f"{number * scale:.{digits}f}" for number in (estimate.value, estimate.low, estimate.high)
+    )
+    return f"{value} [{low}, {high}]".replace("[", r"\[")
+
+
+def _effort(rows: Sequence[Row]) -> Table:
+    columns = ("steps", "calls", "tokens in", "out", "wall s", "CPU s", "MB")
+    table = _table("\nper run", *columns)
+    for row in rows:
+        table.add_row(
+            Text(row.name),
+            f"{row.steps:.1f}",
+            f"{row.model_calls:.1f}",
+            quantity(row.input_tokens),
+            quantity(row.output_tokens),
+            f"{row.wall_s:.2f}",
+            f"{row.cpu_s:.2f}",
+            megabytes(row.peak_memory_bytes),
+        )
+    return table
+
+
+def _outcomes(rows: Sequence[Row]) -> Table:
+    occurred = [o for o in Outcome if any(row.outcomes.get(o.value) for row in rows)]
+    table = _table("\noutcomes", *(_OUTCOME_NAMES[outcome] for outcome in occurred))
+    for row in rows:
+        table.add_row(Text(row.name), *(str(row.outcomes.get(o.value, "·")) for o in occurred))
+    return table
+
+
+def quantity(number: float) -> str:
+    """Return a count in at most five characters, for example ``950`` or ``12.3k``."""
+    for unit, size in (("M", 1_000_000), ("k", 1000)):
+        if number >= size:
+            return f"{number / size:.1f}{unit}"
+    return f"{number:.0f}"
+
+
+def megabytes(size: int) -> str:
+    """Return bytes in whole megabytes of 10^6."""
+    return f"{size / 1e6:.0f}"
