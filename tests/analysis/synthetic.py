@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import dataclass
 from typing import Any
 
 from fleetgym.contracts.record import (
@@ -28,7 +29,7 @@ WEIGHTS = {
     "C4_query_results": 0.50,
     "C4_sigma_quality": 0.15,
 }
-MOVES = [
+MOVES: list[tuple[str, dict[str, Any], dict[str, float]]] = [
     ("list_cti_report_tags", {}, {}),
     ("get_cti_reports_by_tag", {"tag": "cron"}, {"C0_cti_alignment": 1.0}),
     ("list_kusto_tables", {}, {}),
@@ -39,14 +40,32 @@ MOVES = [
         {"query": "DeviceProcessEvents\n| where FileName == 'crontab'\n| project DeviceName"},
         {"C3_query_execution": 1.0},
     ),
-    ("submit", {"answer": "{}"}, {"C1_threat_context": 1.0, "C4_query_results": 1.0}),
+    (
+        "submit",
+        {"answer": '{"sigma_rule": "title: Cron", "kql_query": "T", "query_results": []}'},
+        {"C1_threat_context": 1.0, "C4_query_results": 1.0, "C4_sigma_quality": 0.9},
+    ),
 ]
-FRAMEWORKS = {
-    "langgraph": ("1.2.22", 0.95, 0.3),
-    "langchain": ("1.3.1", 0.9, 0.35),
-    "autogen": ("0.7.5", 0.7, 0.5),
-    "crewai": ("1.15.2", 0.6, 1.4),
-}
+
+
+@dataclass(frozen=True)
+class Player:
+    name: str
+    version: str
+    skill: float
+    """Probability that a call is right."""
+
+    pace: float
+    """Seconds a call takes at most."""
+
+
+FRAMEWORKS = [
+    Player("langgraph", "1.2.22", 0.95, 0.3),
+    Player("langchain", "1.3.1", 0.9, 0.35),
+    Player("autogen", "0.7.5", 0.7, 0.5),
+    Player("crewai", "1.15.2", 0.6, 1.4),
+]
+EXPERT = Player("reference", "0.1.0", 1.0, 0.1)
 SCENARIOS = [
     "cti/linux-cron-persistence",
     "cti/linux-reverse-shell",
@@ -55,6 +74,8 @@ SCENARIOS = [
     "cti/azure-consent-grant",
     "cti/azure-storage-exfiltration",
 ]
+MAX_STEPS = 15
+REFUSAL = "Unknown column 'Filename'. Did you mean 'FileName'?"
 HOSTILE = "</script><img src=x onerror=\"document.title='owned'\"><!--<script>\x1b[2J\u2028"
 
 
@@ -114,74 +135,26 @@ def record(
 
 
 def suite(seeds: int = 3, seed: int = 0) -> list[RunRecord]:
-    """Return the runs of four frameworks and the expert on six scenarios."""
-    random_ = random.Random(seed)
+    """Return the runs of four frameworks and the expert on six scenarios, by id."""
+    chance = random.Random(seed)
     records = [
-        _played(name, version, scenario, number, skill, slow, random_)
-        for name, (version, skill, slow) in FRAMEWORKS.items()
+        _played(player, key(scenario=scenario, seed=number), chance)
+        for player in (*FRAMEWORKS, EXPERT)
         for scenario in SCENARIOS
         for number in range(seeds)
     ]
-    expert = [
-        _played("reference", "0.1.0", scenario, number, 1.0, 0.1, random_)
-        for scenario in SCENARIOS
-        for number in range(seeds)
-    ]
-    return sorted([*records, *expert], key=lambda r: r.run_id)
+    return sorted(records, key=lambda each: each.run_id)
 
 
-def _played(
-    name: str,
-    version: str,
-    scenario: str,
-    number: int,
-    skill: float,
-    slow: float,
-    random_: random.Random,
-) -> RunRecord:
-    of = key(framework=name, framework_version=version, scenario=scenario, seed=number)
-    steps: list[StepRecord] = []
-    reached = dict.fromkeys(WEIGHTS, 0.0)
-    clock = 0.2
-    moves = list(MOVES)
-    while moves:
-        wrong = random_.random() > skill
-        move, arguments, earned = moves[0] if wrong else moves.pop(0)
-        if len(steps) > 14:
-            break
-        content = (
-            _content(move, of)
-            if not wrong
-            else "Unknown column 'Filename'. Did you mean 'FileName'?"
-        )
-        moved = (
-            {}
-            if wrong
-            else {n: v * (1 if skill > random_.random() else 0.4) for n, v in earned.items()}
-        )
-        if move == "submit" and not wrong:
-            moved["C4_sigma_quality"] = round(0.6 + 0.4 * skill * random_.random(), 3)
-        for part, value in moved.items():
-            reached[part] += value
-        duration = slow * random_.random()
-        steps.append(
-            StepRecord(
-                index=len(steps),
-                agent="main",
-                name=move,
-                arguments=dict(arguments),
-                content=content,
-                is_error=wrong,
-                reward=sum(WEIGHTS[n] * v for n, v in moved.items()),
-                checkpoints=moved,
-                said="I look at the reports first." if move == "list_cti_report_tags" else "",
-                started_s=clock,
-                duration_s=duration,
-            )
-        )
-        clock += duration + 0.05
-    value = sum(WEIGHTS[n] * v for n, v in reached.items())
-    outcome, category = _ending(moves, value, random_)
+def _played(player: Player, of: RunKey, chance: random.Random) -> RunRecord:
+    of = of.model_copy(update={"framework": player.name, "framework_version": player.version})
+    steps, unplayed = _steps(player, of, chance)
+    reached = {name: sum(s.checkpoints.get(name, 0.0) for s in steps) for name in WEIGHTS}
+    value = sum(WEIGHTS[name] * part for name, part in reached.items())
+    outcome, category = _ending(unplayed, value, chance)
+    score = ScoreRecord(
+        grader=of.grader, grader_version="1", value=value, parts=reached, weights=WEIGHTS
+    )
     return RunRecord(
         run_id=of.run_id,
         key=of,
@@ -189,54 +162,91 @@ def _played(
         outcome=outcome,
         category=category,
         category_step=len(steps) - 1 if category else None,
-        detail="Submitted." if not moves else "Stopped after 15 tool calls without an artifact.",
-        score=None
-        if outcome is Outcome.VOID
-        else ScoreRecord(
-            grader=of.grader, grader_version="1", value=value, parts=reached, weights=WEIGHTS
-        ),
+        detail=f"Stopped after {len(steps)} calls." if unplayed else "Submitted.",
+        score=None if outcome is Outcome.VOID else score,
         steps=steps,
-        model_calls=[
-            ModelCallRecord(
-                index=i,
-                agent="main",
-                started_s=s.started_s - 0.04,
-                latency_s=0.02,
-                status=200,
-                input_tokens=700 + 300 * i,
-                output_tokens=40 + i,
-                estimated=True,
-                finish_reason="tool_calls",
-                tool_calls=[s.name],
-            )
-            for i, s in enumerate(steps)
-        ],
+        model_calls=[_model_call(step) for step in steps],
         events=[{"kind": "decision", "agent": "main", "attributes": {"why": "cron fits"}}],
-        usage=Usage(
-            steps=len(steps),
-            tool_errors=sum(s.is_error for s in steps),
-            model_calls=len(steps) + 1,
-            input_tokens=sum(700 + 300 * i for i in range(len(steps))),
-            output_tokens=45 * len(steps),
-            wall_s=clock,
-            setup_s=0.4,
-            cpu_s=clock * 0.4,
-            peak_memory_bytes=int(90e6 + slow * 1e8),
+        usage=_usage(player, steps),
+        worker=WorkerReport(
+            versions={player.name: player.version}, closing_text="Done.", exit_code=0
         ),
-        worker=WorkerReport(versions={name: version}, closing_text="Done.", exit_code=0),
         task="DETECTION OBJECTIVE:\nDetect persistence by cron on Linux servers of the estate.",
         trace_id="0" * 32,
-        started_at_utc=f"2026-03-01T10:{number:02d}:00Z",
+        started_at_utc=f"2026-03-01T10:{of.seed % 60:02d}:00Z",
         manifest={"fleetgym": "0.1.0", "sandbox": "local", "commit": "abc1234"},
     )
 
 
+def _steps(player: Player, of: RunKey, chance: random.Random) -> tuple[list[StepRecord], int]:
+    """Return the steps of a run, and how many moves it left unplayed."""
+    steps: list[StepRecord] = []
+    played, clock = 0, 0.2
+    while played < len(MOVES) and len(steps) < MAX_STEPS:
+        move, arguments, worth = MOVES[played]
+        wrong = chance.random() > player.skill
+        moved = {} if wrong else {n: v * _luck(player, chance) for n, v in worth.items()}
+        duration = player.pace * chance.random()
+        steps.append(
+            StepRecord(
+                index=len(steps),
+                agent="main",
+                name=move,
+                arguments=arguments,
+                content=REFUSAL if wrong else _content(move, of),
+                is_error=wrong,
+                reward=sum(WEIGHTS[name] * value for name, value in moved.items()),
+                checkpoints=moved,
+                said="I look at the reports first." if not steps else "",
+                started_s=clock,
+                duration_s=duration,
+            )
+        )
+        clock += duration + 0.05
+        played += not wrong
+    return steps, len(MOVES) - played
+
+
+def _luck(player: Player, chance: random.Random) -> float:
+    return 1.0 if player.skill >= chance.random() else 0.4
+
+
+def _model_call(step: StepRecord) -> ModelCallRecord:
+    return ModelCallRecord(
+        index=step.index,
+        agent=step.agent,
+        started_s=step.started_s - 0.04,
+        latency_s=0.02,
+        status=200,
+        input_tokens=700 + 300 * step.index,
+        output_tokens=40 + step.index,
+        estimated=True,
+        finish_reason="tool_calls",
+        tool_calls=[step.name],
+    )
+
+
+def _usage(player: Player, steps: list[StepRecord]) -> Usage:
+    wall = sum(step.duration_s + 0.05 for step in steps) + 0.2
+    return Usage(
+        steps=len(steps),
+        tool_errors=sum(step.is_error for step in steps),
+        model_calls=len(steps) + 1,
+        input_tokens=sum(700 + 300 * step.index for step in steps),
+        output_tokens=45 * len(steps),
+        wall_s=wall,
+        setup_s=0.4,
+        cpu_s=wall * 0.4,
+        peak_memory_bytes=int(90e6 + player.pace * 1e8),
+    )
+
+
 def _ending(
-    left: list[Any], value: float, random_: random.Random
+    unplayed: int, value: float, chance: random.Random
 ) -> tuple[Outcome, FailureCategory | None]:
-    if left:
+    if unplayed:
         return Outcome.BUDGET_EXHAUSTED, FailureCategory.LOOP
-    if random_.random() < 0.03:
+    if chance.random() < 0.03:
         return Outcome.VOID, FailureCategory.HARNESS
     if value >= 0.8:
         return Outcome.SUCCESS, None

@@ -186,28 +186,29 @@ def _outcomes(members: Iterable[RunRecord]) -> dict[str, int]:
 
 
 def _notes(groups: dict[str, list[RunRecord]]) -> Iterable[str]:
-    cells = {
-        name: {_cell(record.key) for record in _scored(members)} for name, members in groups.items()
-    }
-    everything = set[str]().union(*cells.values())
-    for name, members in groups.items():
-        voids = sum(map(_is_void, members))
-        missing = len(everything) - len(cells[name])
-        if voids or missing:
+    met = {name: {_cell(run.key) for run in _scored(runs)} for name, runs in groups.items()}
+    everything = set[str]().union(*met.values())
+    for name, runs in groups.items():
+        voids = _counted(sum(map(_is_void, runs)), "void run")
+        missing = len(everything - met[name])
+        if missing:
             yield (
-                f"{name} lacks {missing} of the {len(everything)} instances that were run"
-                f"{f' ({_counted(voids, 'void run')})' if voids else ''}: its means are not over "
-                "the same instances as those of the others."
-                if missing
-                else f"{name} has {_counted(voids, 'void run')}, which no mean includes."
+                f"{name} lacks {missing} of {len(everything)} instances ({voids}); the means of "
+                "its row are over other instances than those of the others."
             )
-    for what, values in (
-        ("models", {r.key.model for m in groups.values() for r in m}),
-        ("conditions", {r.key.condition for m in groups.values() for r in m}),
-        ("graders", {r.key.grader for m in groups.values() for r in m}),
+        elif len(_scored(runs)) < len(runs):
+            yield f"{name} has {voids}, in no mean."
+    yield from _mixtures([run.key for runs in groups.values() for run in runs])
+
+
+def _mixtures(keys: Sequence[RunKey]) -> Iterable[str]:
+    for plural, values in (
+        ("models", {key.model for key in keys}),
+        ("conditions", {key.condition for key in keys}),
+        ("graders", {key.grader for key in keys}),
     ):
         if len(values) > 1:
-            yield f"Means are over several {what}: {', '.join(sorted(values))}."
+            yield f"Means are over several {plural}: {', '.join(sorted(values))}."
 
 
 def _cell(key: RunKey) -> str:

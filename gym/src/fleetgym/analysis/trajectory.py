@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["print_trajectory", "render_trajectory", "trajectory_text", "visible"]
 
 _SHOWN_LINES = 12
-_SHOWN_CHARACTERS = 1200
+_SHOWN_CHARACTERS = 700
 _STYLES = {Outcome.SUCCESS: "bold green", Outcome.VOID: "bold magenta"}
 
 
@@ -143,7 +143,7 @@ def _score(score: ScoreRecord) -> Iterable[Text]:
     yield Text(f"score {score.value:.3f}", style="bold")
     for name, part in score.parts.items():
         bar = "█" * round(20 * part) + "░" * (20 - round(20 * part))
-        yield Text(f"  {name:<22}{bar} {part:.2f} × {score.weights.get(name, 0):.3f}")
+        yield Text(f"  {name:<22}{bar} {part:.2f} of {score.weights.get(name, 0):.3f}")
 
 
 def _indented(text: str, full: bool, style: str = "") -> Padding:

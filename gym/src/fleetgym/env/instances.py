@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -49,7 +50,7 @@ class InstanceCache:
         try:
             if not (place / "instance.json").exists():
                 self._generate(env, seed, place)
-            os.utime(place)
+            _touch(place)
             stored = json.loads((place / "instance.json").read_text())
         except OSError as error:
             raise OperatorError(
@@ -70,6 +71,7 @@ class InstanceCache:
                 canonical_json({"prompt": prompt, "truth": truth})
             )
             making.rename(place)
+            _touch(place)
         except OSError:
             # Another process was first with equal content; anything else is a real failure.
             if not (place / "instance.json").exists():
@@ -85,6 +87,12 @@ class InstanceCache:
         )
         for path in kept[: max(0, len(kept) - self.capacity)]:
             shutil.rmtree(path, ignore_errors=True)
+
+
+def _touch(path: Path) -> None:
+    # The kernel's own stamps are as coarse as its clock tick; several resets fit into one.
+    now = time.time_ns()
+    os.utime(path, ns=(now, now))
 
 
 def _key(env: ToolEnv, seed: int) -> str:

@@ -77,7 +77,7 @@ class ToolEnv(gymnasium.Env[dict[str, Any], dict[str, Any]]):
     steps. The same seed and actions give the same episode, byte for byte.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["ansi"]}  # pyright: ignore[reportIncompatibleVariableOverride]
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["ansi"], "render_fps": 1}  # pyright: ignore[reportIncompatibleVariableOverride]
 
     toolsets: ClassVar[tuple[str, ...]]
     """Modules whose tools run in the sandbox."""

@@ -160,9 +160,8 @@ def _gymnasium(env: ToolEnv) -> Check:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            # Custom spaces are what this environment is about.
-            warnings.filterwarnings("ignore", message=".*space.*")
-            check_env(env, skip_render_check=False)
+            # Its render check makes further envs by an id that may not be registered.
+            check_env(env, skip_render_check=True)
     except Exception as error:  # noqa: BLE001 - the checker raises whatever it finds
         return Check(name="gymnasium", scenario=env.scenario.id, holds=False, detail=repr(error))
     return Check(name="gymnasium", scenario=env.scenario.id, holds=True)

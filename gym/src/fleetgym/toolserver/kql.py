@@ -56,12 +56,14 @@ _DEFAULT_ADVICE = (
     "or use `execute_sql_query`."
 )
 
-_OPERATORS = (
-    "as consume count distinct evaluate extend facet find fork getschema invoke join limit lookup "
-    "make-series mv-apply mv-expand order parse parse-kv parse-where partition project project-away "
-    "project-keep project-rename project-reorder range reduce render sample sample-distinct scan "
-    "search serialize sort summarize take top top-hitters top-nested union where"
-).split()
+_OPERATORS = frozenset({
+    "as", "consume", "count", "distinct", "evaluate", "extend", "facet", "filter", "find", "fork",
+    "getschema", "invoke", "join", "limit", "lookup", "make-series", "mv-apply", "mv-expand",
+    "order", "parse", "parse-kv", "parse-where", "partition", "project", "project-away",
+    "project-keep", "project-rename", "project-reorder", "range", "reduce", "render", "sample",
+    "sample-distinct", "scan", "search", "serialize", "sort", "summarize", "take", "top",
+    "top-hitters", "top-nested", "union", "where",
+})  # fmt: skip
 
 _TOKEN = re.compile(
     r"""(?P<comment>//[^\n]*)
@@ -141,7 +143,7 @@ def _misspelled_operator(query: str) -> str:
     for stage in _stages(query):
         words = [m["word"] for m in _tokens(stage) if m["word"]]
         if stage.startswith("|") and words and words[0] not in _OPERATORS:
-            return f"There is no operator {words[0]!r}. {did_you_mean(words[0], _OPERATORS)}"
+            return f"There is no operator {words[0]!r}. {did_you_mean(words[0], sorted(_OPERATORS))}"
     return ""
 
 

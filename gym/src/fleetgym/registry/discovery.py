@@ -1,0 +1,184 @@
+"""Finds plugins: entry points of this environment, and environments of framework plugins.
+
+Each plugin is loaded by itself. One that cannot be imported, registers nonsense or takes a name
+that is taken is listed as broken, with its reason, and stops no one.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+import pluggy
+
+from fleetgym import home, hookspecs
+from fleetgym.contracts.errors import SpecError, UnknownName
+from fleetgym.contracts.specs import EnvSpec, FrameworkSpec, GraderSpec, ModelSpec, load
+from fleetgym.registry.frameworks import RegisteredFramework, read_manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from fleetgym.contracts.scenario import Scenario
+
+__all__ = ["GROUP", "Broken", "Registry"]
+
+GROUP = "fleetgym"
+"""The one entry-point group."""
+
+_Spec = TypeVar("_Spec")
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A plugin that cannot be used."""
+
+    name: str
+    reason: str
+
+
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+@dataclass(slots=True)
+class Registry:
+    """Specs by name, and the plugins that could not be loaded."""
+
+    environments: dict[str, EnvSpec] = field(default_factory=dict[str, EnvSpec])
+    frameworks: dict[str, RegisteredFramework] = field(
+        default_factory=dict[str, RegisteredFramework]
+    )
+    graders: dict[str, GraderSpec] = field(default_factory=dict[str, GraderSpec])
+    models: dict[str, ModelSpec] = field(default_factory=dict[str, ModelSpec])
+    broken: list[Broken] = field(default_factory=list[Broken])
+    _scenarios: dict[str, dict[str, Scenario]] = field(
+        default_factory=dict[str, "dict[str, Scenario]"]
+    )
+
+    @classmethod
+    def discover(
+        cls, points: Iterable[EntryPoint] | None = None, venvs: Path | None = None
+    ) -> Registry:
+        """Return what is installed.
+
+        Args:
+            points: Entry points of plugins; by default those of this environment.
+            venvs: Folder of plugin environments; by default the state directory's.
+        """
+        registry = cls()
+        for point in entry_points(group=GROUP) if points is None else points:
+            registry._attempt(point.name, lambda point=point: registry._load(point))
+        folder = home.venvs() if venvs is None else venvs
+        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+            if not path.name.startswith("."):
+                registry._attempt(path.name, lambda path=path: registry._add(read_manifest(path)))
+        return registry
+
+    def environment(self, name: str) -> EnvSpec:
+        """Return one environment's spec, or raise ``UnknownName``."""
+        return _get("environment", name, self.environments)
+
+    def framework(self, name: str) -> RegisteredFramework:
+        """Return one framework, or raise ``UnknownName``."""
+        return _get("framework", name, self.frameworks)
+
+    def grader(self, name: str) -> GraderSpec:
+        """Return one grader's spec, or raise ``UnknownName``."""
+        return _get("grader", name, self.graders)
+
+    def model(self, name: str) -> ModelSpec:
+        """Return one model's spec, or raise ``UnknownName``."""
+        return _get("model", name, self.models)
+
+    def scenarios(self, environment: str | None = None) -> Mapping[str, Scenario]:
+        """Return scenarios by id, of one environment or of all that can tell theirs.
+
+        Raises:
+            UnknownName: There is no such environment.
+            SpecError: The one environment that was asked for cannot tell its scenarios.
+        """
+        if environment is not None:
+            return self._of(self.environment(environment))
+        known: dict[str, Scenario] = {}
+        for spec in list(self.environments.values()):
+            self._attempt(spec.id, lambda spec=spec: known.update(self._of(spec)))
+        return known
+
+    def _of(self, spec: EnvSpec) -> dict[str, Scenario]:
+        if spec.id not in self._scenarios:
+            self._scenarios[spec.id] = {s.id: s for s in load(spec.scenarios)()}
+        return self._scenarios[spec.id]
+
+    def _attempt(self, name: str, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except Exception as error:  # noqa: BLE001 - a plugin may raise anything when it is loaded
+            reason = str(error) if isinstance(error, SpecError) else repr(error)
+            if Broken(name, reason) not in self.broken:
+                self.broken.append(Broken(name, reason))
+
+    def _load(self, point: EntryPoint) -> None:
+        plugin = point.load()
+        manager = pluggy.PluginManager(GROUP)
+        manager.add_hookspecs(hookspecs)
+        manager.register(plugin, point.name)
+        manager.check_pending()
+        found = Registry()
+        manager.hook.register_environments(register=found._environment)
+        manager.hook.register_graders(register=_adder("grader", found.graders))
+        manager.hook.register_models(register=_adder("model", found.models))
+        manager.hook.register_frameworks(register=lambda spec: found._add(_beside_us(spec)))
+        self._merge(found)
+
+    def _merge(self, found: Registry) -> None:
+        """Take over all that one plugin offers, or nothing."""
+        kinds = ("environments", "frameworks", "graders", "models")
+        for kind in kinds:
+            taken = set(getattr(self, kind)) & set(getattr(found, kind))
+            if taken:
+                raise SpecError(f"{kind[:-1]} {min(taken)!r} is taken by another plugin.")
+        for kind in kinds:
+            getattr(self, kind).update(getattr(found, kind))
+
+    def _environment(self, spec: EnvSpec) -> None:
+        if spec.id in self.environments:
+            raise SpecError(f"environment {spec.id!r} is registered twice.")
+        self.environments[spec.id] = spec
+
+    def _add(self, framework: RegisteredFramework) -> None:
+        _adder("framework", self.frameworks)(framework, framework.spec.name)
+
+
+def _adder(kind: str, known: dict[str, _Spec]) -> Callable[..., None]:
+    def add(spec: _Spec, name: str | None = None) -> None:
+        key = name or spec.name  # pyright: ignore[reportAttributeAccessIssue, reportUnknownVariableType, reportUnknownMemberType]
+        if key in known:
+            raise SpecError(f"{kind} {key!r} is registered twice.")
+        known[key] = spec
+
+    return add
+
+
+def _beside_us(spec: FrameworkSpec) -> RegisteredFramework:
+    """Return a framework that is installed in the runner's own environment."""
+    try:
+        versions = {name: version(name) for name in spec.distributions}
+    except PackageNotFoundError as error:
+        raise SpecError(f"{spec.name}: {error.name} is not installed beside it.") from error
+    return RegisteredFramework(
+        spec=spec,
+        python=Path(sys.executable),
+        versions=versions,
+        defaults=dict(load(spec.entry_point).defaults),
+    )
+
+
+def _get(kind: str, name: str, known: Mapping[str, _Spec]) -> _Spec:
+    if name not in known:
+        raise UnknownName(kind, name, known)
+    return known[name]
