@@ -94,7 +94,7 @@ def sandbox(call: ToolCall) -> ToolResult:
     if not query:
         return ToolResult(json.dumps({"parsed": False, "error": "no detection"}))
     _, _, matched = _run(query)
-    issues = ["no title"] if "title" not in call.arguments["rule"] else []
+    issues = re.findall(r"(?:low|high): \w+", call.arguments["rule"])
     found = {"parsed": True, "issues": issues, "tables": ["DeviceProcessEvents"]}
     return ToolResult(json.dumps({**found, "techniques": tags, "matched": matched}))
 
@@ -123,9 +123,9 @@ def read_tag(tag: str) -> Step:
     return step("get_cti_reports_by_tag", {"tag": tag}, content)
 
 
-def rule(query: str, *tags: str, title: str = "title: x") -> str:
-    """Return a Sigma rule of this world."""
-    return f"{title} {' '.join(f'attack.{tag}' for tag in tags)} query: {query}"
+def rule(query: str, *tags: str, issue: str = "") -> str:
+    """Return a Sigma rule of this world, with an issue that its validator finds."""
+    return f"title: x {issue} {' '.join(f'attack.{tag}' for tag in tags)} query: {query}"
 
 
 def answer(query: str, results: list[Any], sigma: str = rule(select(*ATTACK), "t1053.003")) -> str:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from fleetgym.contracts.errors import ToolError
 from fleetgym_graders.artifact import read_artifact
 

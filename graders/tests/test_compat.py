@@ -4,12 +4,13 @@ import json
 from typing import Any
 
 import pytest
+from graders_world import ATTACK, COLUMNS, TRUTH, answer, execute, kusto, row, select, step
+
 from fleetgym.contracts.errors import ModelError, ToolError
 from fleetgym.contracts.scoring import Step, score, validate_weights
 from fleetgym.contracts.tools import SUBMIT, ToolCall, ToolResult
 from fleetgym_graders.compat import AlignmentCase, CompatGrader, SigmaOpinion
 from fleetgym_graders.compat_answer import parse_answer
-from graders_world import ATTACK, COLUMNS, TRUTH, answer, execute, kusto, row, select, step
 
 CHECKPOINTS = CompatGrader().checkpoints(TRUTH)
 SEEN = [execute("execute_kql_query", select(*ATTACK)), execute("execute_kql_query", select(4))]

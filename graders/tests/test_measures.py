@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import pytest
-from fleetgym_graders.measures import f1, jaccard, technique_jaccard
 from hypothesis import given
 from hypothesis import strategies as st
+
+from fleetgym_graders.measures import f1, jaccard, technique_jaccard
 
 TECHNIQUES = st.frozensets(
     st.sampled_from(["T1053", "T1053.003", "T1053.006", "T1098", "T1098.001", "T1059"])

@@ -5,8 +5,9 @@ import pkgutil
 import subprocess
 import sys
 
-import fleetgym_graders
 import pytest
+
+import fleetgym_graders
 from fleetgym.contracts.specs import GraderSpec, load
 from fleetgym_graders import plugin
 

@@ -4,9 +4,10 @@ import json
 from typing import Any
 
 import pytest
-from fleetgym_graders.results import canonical_value, kusto_rows, report_ids, rows_reproduced
 from hypothesis import given
 from hypothesis import strategies as st
+
+from fleetgym_graders.results import canonical_value, kusto_rows, report_ids, rows_reproduced
 
 COLUMNS = ["DeviceName", "ReportId", "Timestamp", "Fields"]
 RESULT: list[list[Any]] = [

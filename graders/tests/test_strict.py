@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from fleetgym.contracts.scoring import Step, score, validate_weights
 from fleetgym.contracts.tools import ToolResult
 from fleetgym_graders.strict import StrictGrader
@@ -187,7 +188,8 @@ def test_a_result_that_cannot_tell_rows_apart_counts_as_all_of_them() -> None:
     ("sigma", "reached"),
     [
         pytest.param(rule(select(*ATTACK)), 1.0, id="finds the attack"),
-        pytest.param(rule(select(*ATTACK), title=""), 0.875, id="with remarks"),
+        pytest.param(rule(select(*ATTACK), issue="high: dangling"), 0.875, id="with an issue"),
+        pytest.param(rule(select(*ATTACK), issue="low: number"), 1.0, id="with a small issue"),
         pytest.param(rule(select(*ATTACK[:2])), 0.25 + 0.75 * 2 / 3, id="finds half"),
         pytest.param(rule(select(4, 5)), 0.25, id="finds other rows"),
         pytest.param(rule(select()), 0.25, id="fires on everything"),

@@ -75,7 +75,7 @@ def test_now_is_the_newest_event(database: Database) -> None:
 
 
 def test_a_misspelled_column_is_answered_with_the_nearest(database: Database) -> None:
-    with pytest.raises(ToolError, match="no column 'DeviceNam'.* Did you mean 'DeviceName'"):
+    with pytest.raises(ToolError, match=r"no column 'DeviceNam'.* Did you mean 'DeviceName'"):
         database.read("SELECT DeviceNam FROM Events", {}, limit=1)
 
 

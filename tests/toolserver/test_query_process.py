@@ -19,27 +19,33 @@ if TYPE_CHECKING:
 MIB = 1024**2
 
 
+def _never_end() -> str:
+    while True:
+        pass
+
+
+def _fail() -> str:
+    raise KeyError("x")
+
+
+def _refuse() -> str:
+    raise ToolError("Try another one.")
+
+
 def _handler() -> Handler:
+    deeds: dict[str, Callable[[], str]] = {
+        "pid": lambda: str(os.getpid()),
+        "never end": _never_end,
+        "eat": lambda: str(len(bytearray(1024 * MIB))),
+        "crash": lambda: str(os.kill(os.getpid(), signal.SIGSEGV)),
+        "raise": _fail,
+        "refuse": _refuse,
+        "shout": lambda: "x" * (32 * MIB),
+        "descriptors": lambda: json.dumps([p.name for p in Path("/proc/self/fd").iterdir()]),
+    }
+
     def answer(request: Mapping[str, Any]) -> str:
-        match request["do"]:
-            case "pid":
-                return str(os.getpid())
-            case "never end":
-                while True:
-                    pass
-            case "eat":
-                return str(len(bytearray(1024 * MIB)))
-            case "crash":
-                os.kill(os.getpid(), signal.SIGSEGV)
-            case "raise":
-                raise KeyError("x")
-            case "refuse":
-                raise ToolError("Try another one.")
-            case "shout":
-                return "x" * (32 * MIB)
-            case "descriptors":
-                return json.dumps(sorted(int(p.name) for p in Path("/proc/self/fd").iterdir()))
-        return json.dumps(request)
+        return json.dumps(request) if request["do"] == "echo" else deeds[request["do"]]()
 
     return answer
 
@@ -84,6 +90,23 @@ def test_a_query_that_goes_wrong_is_a_tool_error_and_the_next_call_works(
 ) -> None:
     with pytest.raises(ToolError, match=advice):
         process.call({"do": request_})
+    assert process.call({"do": "echo"}) == '{"do": "echo"}'
+
+
+def test_a_call_cut_short_by_an_alarm_leaves_no_answer_for_the_next(
+    process: QueryProcess,
+) -> None:
+    class Alarm(BaseException):
+        pass
+
+    def ring(*_: object) -> None:
+        raise Alarm
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, 0.1)
+    with pytest.raises(Alarm):
+        process.call({"do": "never end"})
+    signal.signal(signal.SIGALRM, before)
     assert process.call({"do": "echo"}) == '{"do": "echo"}'
 
 

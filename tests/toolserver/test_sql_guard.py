@@ -133,7 +133,7 @@ HOSTILE = [
     # endless or huge
     "WITH RECURSIVE r AS (SELECT 1 UNION ALL SELECT 1 FROM r) SELECT * FROM r",
     "SELECT " + "(" * 5000 + "1" + ")" * 5000,
-    "SELECT " + "+".join("1" * 1 for _ in range(MAX_NODES)),
+    "SELECT " + "+".join("1" for _ in range(MAX_NODES)),
     # not SQL
     "SELECT ?",
     "SELECT $x",
@@ -153,7 +153,7 @@ HARMLESS = [
     "SELECT * FROM AKSAudit a JOIN DeviceProcessEvents d ON a.Verb = d.FileName",
     "SELECT * FROM AKSAudit a ASOF JOIN DeviceProcessEvents d ON a.TimeGenerated >= d.Timestamp",
     "SELECT Verb, count(*) FROM AKSAudit GROUP BY ALL HAVING count(*) > 1 ORDER BY 2 DESC",
-    "SELECT * FROM AKSAudit QUALIFY row_number() OVER (PARTITION BY Verb ORDER BY TimeGenerated) = 1",
+    "FROM AKSAudit QUALIFY row_number() OVER (PARTITION BY Verb ORDER BY TimeGenerated) = 1",
     "SELECT \"User\"->>'$.username' FROM AKSAudit",
     "SELECT a.User.username FROM AKSAudit a",
     "SELECT json_extract_string(ObjectRef, '$.resource') FROM AKSAudit",
@@ -164,7 +164,7 @@ HARMLESS = [
     "SELECT regexp_matches(Verb, '^cr'), date_trunc('hour', TimeGenerated) FROM AKSAudit",
     "SELECT * FROM AKSAudit UNION BY NAME SELECT * FROM DeviceProcessEvents",
     "(SELECT 1) INTERSECT (SELECT 2)",
-    "SELECT ColumnName FROM (SELECT column_name AS ColumnName FROM (DESCRIBE SELECT * FROM AKSAudit))",
+    "SELECT column_name AS ColumnName FROM (DESCRIBE SELECT * FROM AKSAudit)",
     "SELECT EXISTS (FROM AKSAudit), 'x' IN (SELECT Verb FROM AKSAudit)",
     "SELECT 'DROP TABLE x; SELECT now()' AS text -- DELETE",
 ]

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from fleetgym.contracts.errors import ToolError
 from fleetgym.contracts.tools import ToolCall
-
 from fleetgym_graders.results import rows_reproduced
 
 if TYPE_CHECKING:
@@ -122,8 +121,9 @@ def execute_rule(
 ) -> dict[str, Any]:
     """Return what the artifact's Sigma rule is and finds.
 
-    Keys: ``parsed``, ``error``, ``issues`` (the validator's), ``tables`` (that its log source
-    names), ``techniques``, ``matched`` and ``matched_count`` as for a query.
+    Keys: ``parsed``, ``error``, ``issues`` (the validator's, each with its severity first),
+    ``tables`` (that its log source names), ``techniques``, ``matched`` and ``matched_count`` as for
+    a query.
     """
     answer = _call(execute, ToolCall("grade_sigma", {"rule": artifact["sigma_rule"]}))
     return {

@@ -25,7 +25,6 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from fleetgym.contracts.errors import ModelError, ToolError
 from fleetgym.contracts.scoring import Checkpoint
 from fleetgym.contracts.tools import SUBMIT
-
 from fleetgym_graders.compat_answer import parse_answer, parse_rows, technique_ids
 
 if TYPE_CHECKING:
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 
     from fleetgym.contracts.scoring import Trajectory
     from fleetgym.contracts.tools import ToolCall, ToolResult
-
     from fleetgym_graders.detection import DetectionTruth
 
 __all__ = ["AlignmentCase", "CompatGrader", "Judge", "SigmaOpinion"]

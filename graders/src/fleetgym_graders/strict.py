@@ -11,7 +11,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fleetgym.contracts.scoring import Checkpoint
-
 from fleetgym_graders.artifact import MAX_ROWS, execute_query, execute_rule, read_artifact
 from fleetgym_graders.measures import f1, jaccard, technique_jaccard
 from fleetgym_graders.results import kusto_rows, report_ids
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
     from fleetgym.contracts.scoring import Trajectory
     from fleetgym.contracts.tools import ToolCall, ToolResult
-
     from fleetgym_graders.detection import DetectionTruth
 
 __all__ = ["StrictGrader"]
@@ -167,13 +165,14 @@ def _query_results(truth: DetectionTruth, trajectory: Trajectory) -> float:
 def _sigma_quality(truth: DetectionTruth, trajectory: Trajectory) -> float:
     """Return a quarter for syntax and three for row F1 of the executed rule.
 
-    Syntax is 1 for a rule that parses without remarks from the validator, 0.5 with some. A rule has
-    one log source, so it is judged on the attack rows in the tables that this source names.
+    Syntax is 1 for a rule that parses, 0.5 if the validator has remarks of more than low severity.
+    A rule has one log source, so it is judged on the attack rows in the tables that this names.
     """
     sigma = _facts(trajectory, "sigma")
     if not sigma.get("parsed"):
         return 0.0
-    syntax = _ISSUES_SYNTAX if sigma["issues"] else 1.0
+    weighty = any(not issue.startswith("low:") for issue in sigma["issues"])
+    syntax = _ISSUES_SYNTAX if weighty else 1.0
     return _SYNTAX_SHARE * syntax + (1 - _SYNTAX_SHARE) * _rule_f1(truth, sigma)
 
 

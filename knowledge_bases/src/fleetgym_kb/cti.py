@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from fleetgym.contracts.errors import SpecError
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from fleetgym.contracts.errors import SpecError
 
 __all__ = ["REPORTS", "Report", "load", "parse", "passages"]
 

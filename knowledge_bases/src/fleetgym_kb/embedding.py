@@ -20,8 +20,8 @@ from chromadb.api.types import EmbeddingFunction
 from chromadb.utils.embedding_functions import (
     register_embedding_function,  # pyright: ignore[reportUnknownVariableType]
 )
-from fleetgym.contracts.errors import MissingDependency
 
+from fleetgym.contracts.errors import MissingDependency
 from fleetgym_kb.onnx import runtime
 
 if TYPE_CHECKING:

@@ -19,7 +19,6 @@ from typing import Any
 from fleetgym import home
 from fleetgym.contracts.errors import OperatorError
 from fleetgym.contracts.json import digest
-
 from fleetgym_kb import attack, cti, detections
 
 __all__ = ["build", "ensure", "kb_digest"]
@@ -53,9 +52,7 @@ def ensure() -> Path:
     Raises:
         OperatorError: It could not be made; says why.
     """
-    # Chroma's files are only promised to be read by the version that wrote them.
-    key = digest([kb_digest(), version("chromadb")])[:32]
-    place = home.home() / "cache" / "kb" / key
+    place = home.home() / "cache" / "kb" / _cache_key()
     if not place.is_dir():
         _make(place)
     return place
@@ -74,6 +71,17 @@ def build(path: Path) -> None:
     _write(path / "techniques.json", attack.techniques())
     _write(path / "sigma.json", detections.load())
     passages.write(path / "chroma", reports)
+
+
+def _cache_key() -> str:
+    """Return a digest of all that decides on the directory's bytes.
+
+    Chroma is among it: its files are only promised to be read by the version that wrote them.
+    """
+    code = {
+        path.name: path.read_text("utf-8") for path in sorted(Path(__file__).parent.glob("*.py"))
+    }
+    return digest([kb_digest(), version("chromadb"), code])[:32]
 
 
 def _make(place: Path) -> None:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fleetgym.contracts.sandbox import Limits, ToolFunction
-
     from fleetgym_kb.passages import PassageIndex
 
 __all__ = ["HIDDEN", "PRELOAD", "SPECS", "open_toolset"]

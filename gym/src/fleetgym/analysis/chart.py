@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fleetgym.analysis.curves import EXPERT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 __all__ = ["PALETTE", "chart_specification", "drawing_code"]
 
@@ -41,11 +41,16 @@ def chart_specification(names: Sequence[str]) -> dict[str, Any]:
     domain = [*names, EXPERT]
     picked = alt.selection_point(fields=["name"], bind="legend")
     base = alt.Chart(alt.NamedData(name="curves")).encode(
-        x=alt.X("step:Q", title="tool calls", axis=alt.Axis(tickMinStep=1, grid=False)),
+        x=alt.X(
+            "step:Q",
+            title="tool calls",
+            axis=alt.Axis(tickMinStep=1, grid=False),
+            scale=alt.Scale(nice=False),
+        ),
         color=alt.Color(
             "name:N",
             scale=alt.Scale(domain=domain, range=[*colors, _EXPERT_COLOR]),
-            legend=alt.Legend(title=None, orient="bottom", columns=2, labelLimit=300),
+            legend=alt.Legend(title=None, orient="bottom", labelLimit=300),
         ),
         opacity=alt.when(picked).then(alt.value(1.0)).otherwise(alt.value(0.12)),
     )
@@ -82,4 +87,6 @@ def drawing_code() -> str:
     """Return Vega, Vega-Lite and vega-embed as one script that sets ``window.vegaEmbed``."""
     import vl_convert  # noqa: PLC0415 - forty megabytes of shared library
 
-    return vl_convert.javascript_bundle()
+    # Its stub asks for a snippet; without one, the bundle sets the globals itself.
+    bundle: Callable[[], str] = vl_convert.javascript_bundle  # pyright: ignore[reportAssignmentType]
+    return bundle()

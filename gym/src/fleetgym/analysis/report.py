@@ -79,7 +79,8 @@ def _facts(records: Sequence[RunRecord]) -> dict[str, str]:
     started = sorted(record.started_at_utc for record in records if record.started_at_utc)
     versions = {
         f"{name} {version}"
-        for record in records
+        for runs in grouped(records).values()
+        for record in runs
         for name, version in record.worker.versions.items()
     }
     facts: dict[str, set[str]] = {

@@ -1,4 +1,4 @@
-"""What the report embeds: run index, curves and trajectories, packed so that the file stays small."""
+"""What the report embeds, packed so that the file stays small: index, curves, trajectories."""
 
 from __future__ import annotations
 

@@ -143,7 +143,8 @@ def _score(score: ScoreRecord) -> Iterable[Text]:
     yield Text(f"score {score.value:.3f}", style="bold")
     for name, part in score.parts.items():
         bar = "█" * round(20 * part) + "░" * (20 - round(20 * part))
-        yield Text(f"  {name:<22}{bar} {part:.2f} of {score.weights.get(name, 0):.3f}")
+        weight = score.weights.get(name, 0.0)
+        yield Text(f"  {name:<22}{bar} {part * weight:.3f} of {weight:.3f}")
 
 
 def _indented(text: str, full: bool, style: str = "") -> Padding:

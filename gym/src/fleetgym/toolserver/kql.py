@@ -65,6 +65,8 @@ _OPERATORS = frozenset({
     "top-hitters", "top-nested", "union", "where",
 })  # fmt: skip
 
+_UNNAMED_EXPAND = re.compile(r"^(?P<operator>\|\s*mv-?expand\s+)(?P<path>(?:\w+\.)+\w+)(?=\s|$)")
+
 _TOKEN = re.compile(
     r"""(?P<comment>//[^\n]*)
       | (?P<string>@"(?:[^"]|"")*" | @'(?:[^']|'')*' | "(?:\\.|[^"\\])*" | '(?:\\.|[^'\\])*'
@@ -107,7 +109,7 @@ def translate(
     schema = {table: list(names) for table, names in columns.items()}
     try:
         result = duckdb_kql.to_sql(
-            _without_cosmetics(query), schema=schema, allow_write=False, query_now=now
+            _in_reach(query), schema=schema, allow_write=False, query_now=now
         )
     except KqlError as error:
         raise ToolError(_explain(error, query)) from error
@@ -143,23 +145,28 @@ def _misspelled_operator(query: str) -> str:
     for stage in _stages(query):
         words = [m["word"] for m in _tokens(stage) if m["word"]]
         if stage.startswith("|") and words and words[0] not in _OPERATORS:
-            return f"There is no operator {words[0]!r}. {did_you_mean(words[0], sorted(_OPERATORS))}"
+            hint = did_you_mean(words[0], sorted(_OPERATORS))
+            return f"There is no operator {words[0]!r}. {hint}"
     return ""
 
 
-def _without_cosmetics(query: str) -> str:
-    """Return ``query`` without the operators that change neither rows nor values.
+def _in_reach(query: str) -> str:
+    """Return ``query`` in words that the translator knows, where that is a matter of words.
 
     ``project-reorder`` only orders columns, and a bare ``serialize`` only promises an order that
-    rows here have anyway; the translator knows neither.
+    rows here have anyway: both go. ``mv-expand A.b`` gets the name that Kusto gives it, ``A_b``.
     """
     kept: list[str] = []
     for stage in _stages(query):
         words = [m["word"] or m[0] for m in _tokens(stage) if not m[0].isspace()]
         if words[:2] == ["|", "project-reorder"] or words == ["|", "serialize"]:
             continue
-        kept.append(stage)
+        kept.append(_UNNAMED_EXPAND.sub(_named_expand, stage))
     return "".join(kept)
+
+
+def _named_expand(match: re.Match[str]) -> str:
+    return f"{match['operator']}{match['path'].replace('.', '_')} = {match['path']}"
 
 
 def _stages(query: str) -> Iterator[str]:

@@ -93,7 +93,7 @@ def _text(value: object) -> str:
 
 def _parsed(text: str) -> Any:
     try:
-        return json.loads(text)
+        return json_value(json.loads(text))
     except ValueError:
         return text
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from duckdb_kql.types import kusto_type, net_type
@@ -20,9 +21,28 @@ if TYPE_CHECKING:
 
     from fleetgym.contracts.sandbox import Limits
 
-__all__ = ["QueryEngine"]
+__all__ = ["QueryEngine", "warm_parsers"]
 
 MAX_SQL = 20_000
+
+
+# What detection queries are made of; each construct's first use costs the parser's caches
+# milliseconds.
+_TYPICAL = """let hosts = dynamic(['a']); let seen = T | where Time between (ago(1d) .. now());
+T | where Time > datetime(2026-01-01) and Text has_any ('a', 'b') or Text !contains "c"
+| where Text in~ (hosts) and not(Text matches regex @'a+') and Text =~ 'x' and isnotempty(Text)
+| extend User = tostring(Bag.user.name), Hour = bin(Time, 1h), Item = Bag['items'][0]
+| mv-expand Part = Bag.parts | parse Text with * 'a' Rest
+| join kind=leftanti (seen | project Text) on Text
+| summarize Count = count(), Texts = make_set(Text), arg_max(Time, *) by User, Hour
+| where Count >= 2 | project Time, User, Size = strlen(User) | distinct Time, User
+| order by Time asc | top 5 by Time desc"""
+
+
+def warm_parsers() -> None:
+    """Parse a typical query, so that processes forked from this one inherit warm parsers."""
+    columns = {"T": {"Time": "TIMESTAMP", "Text": "VARCHAR", "Bag": "JSON"}}
+    translate(_TYPICAL, columns, datetime(2026, 1, 1, tzinfo=UTC))
 
 
 class QueryEngine:

@@ -40,6 +40,7 @@ Handler: TypeAlias = "Callable[[Mapping[str, Any]], str]"
 
 MAX_FRAME_BYTES = 16 * 1024**2
 _HEADER = struct.Struct("!I")
+_NUMBER = struct.Struct("!Q")
 _PR_SET_PDEATHSIG = 1
 
 
@@ -57,6 +58,7 @@ class QueryProcess:
             call_seconds: Wall-clock time of one request, a late start included.
         """
         self._lock = threading.Lock()
+        self._number = 0
         self._memory_bytes = memory_bytes
         self._call_seconds = call_seconds
         ours, theirs = socket.socketpair()
@@ -77,14 +79,19 @@ class QueryProcess:
             SandboxError: The keeper is gone.
         """
         with self._lock:
+            self._number += 1
+            number = _NUMBER.pack(self._number)
             try:
-                _send(self._channel, json.dumps(request).encode())
+                _send(self._channel, number + json.dumps(request).encode())
                 frame = _receive(self._channel, deadline=None)
+                # A call that an alarm cut short has left its answer behind.
+                while frame is not None and frame[: _NUMBER.size] != number:
+                    frame = _receive(self._channel, deadline=None)
             except OSError as error:
                 raise SandboxError(f"The query process is gone: {error}.") from error
         if frame is None:
             raise SandboxError("The query process is gone; the tool server has to be restarted.")
-        return self._read(frame)
+        return self._read(frame[_NUMBER.size :])
 
     def close(self) -> None:
         """End both processes; may be called twice."""
@@ -123,8 +130,9 @@ def _keep(
     """Pass requests on to an executor, and replace it when it is late or dead."""
     executor = _Executor(open_handler, memory_bytes)
     while (request := _receive(session, deadline=None)) is not None:
-        reply = executor.ask(request, time.monotonic() + call_seconds)
-        _send(session, reply)
+        number, question = request[: _NUMBER.size], request[_NUMBER.size :]
+        reply = executor.ask(question, time.monotonic() + call_seconds)
+        _send(session, number + reply)
         if executor.spent:
             executor.end()
             executor = _Executor(open_handler, memory_bytes)
@@ -182,7 +190,7 @@ def _execute(keeper: socket.socket, open_handler: Callable[[], Handler], memory_
         except MemoryError:
             kind, text = "died", ""
         except Exception as error:  # noqa: BLE001 - a defect of ours or of an engine's
-            traceback.print_exc()
+            _report()
             kind, text = "wrong", f"The tool failed on this call: {type(error).__name__}. Rephrase."
         _send(keeper, json.dumps({"kind": kind, "text": text}).encode())
 
@@ -220,12 +228,18 @@ def _become(channel: socket.socket, body: Callable[[socket.socket], None]) -> No
         null = os.open(os.devnull, os.O_RDWR)
         os.dup2(null, 0)
         os.dup2(null, 1)
+        os.close(null)
         body(channel)
         code = 0
     except BaseException:  # noqa: BLE001 - reported, then this process ends whatever it was
-        traceback.print_exc()
+        _report()
     finally:
         os._exit(code)
+
+
+def _report() -> None:
+    """Write the traceback to the descriptor itself: ``sys.stderr`` may stand for a closed one."""
+    os.write(2, traceback.format_exc().encode())
 
 
 def _end(channel: socket.socket, pid: int) -> None:
@@ -248,7 +262,7 @@ def _receive(channel: socket.socket, deadline: float | None) -> bytes | None:
     if header is None:
         return None
     (size,) = _HEADER.unpack(header)
-    return None if size > MAX_FRAME_BYTES else _read_exactly(channel, size, deadline)
+    return None if size > MAX_FRAME_BYTES + _NUMBER.size else _read_exactly(channel, size, deadline)
 
 
 def _read_exactly(channel: socket.socket, size: int, deadline: float | None) -> bytes | None:

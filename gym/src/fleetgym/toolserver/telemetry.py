@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fleetgym.contracts.sandbox import Limits, ToolFunction
     from fleetgym.toolserver.query_process import QueryProcess
 
-__all__ = ["DATABASE", "HIDDEN", "PRELOAD", "SPECS", "open_toolset"]
+__all__ = ["DATABASE", "HIDDEN", "PRELOAD", "SPECS", "open_toolset", "warm"]
 
 DATABASE = "telemetry.duckdb"
 """The file, in the mount ``data``."""
@@ -108,6 +108,16 @@ SPECS = (
 )
 
 
+def warm() -> None:
+    """Let the parsers fill their caches, so that a fork's first queries cost what later ones do.
+
+    For a warm tool server, once, after importing :data:`PRELOAD`; opens no database.
+    """
+    from fleetgym.toolserver.query_engine import warm_parsers  # noqa: PLC0415 - heavy
+
+    warm_parsers()
+
+
 def open_toolset(mounts: Mapping[str, Path], limits: Limits) -> Mapping[str, ToolFunction]:
     """Start the process that executes queries over ``mounts["data"]``, and return its tools.
 
@@ -123,7 +133,8 @@ def open_toolset(mounts: Mapping[str, Path], limits: Limits) -> Mapping[str, Too
     process = QueryProcess(
         lambda: QueryEngine(path, limits).answer,
         memory_bytes=limits.memory_bytes,
-        call_seconds=limits.call_seconds,
+        # Ahead of the tool server's own alarm, which would leave the executor running.
+        call_seconds=0.9 * limits.call_seconds,
     )
     tools = _Tools(process)
     return {spec.name: getattr(tools, spec.name) for spec in SPECS}

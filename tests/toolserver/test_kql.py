@@ -1,0 +1,120 @@
+"""KQL to guarded SQL."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import duckdb
+import pytest
+
+from fleetgym.contracts.errors import ToolError
+from fleetgym.toolserver.kql import translate
+from fleetgym.toolserver.kql_functions import add_functions
+
+NOW = datetime(2026, 1, 2)  # noqa: DTZ001 - as DuckDB gives it
+COLUMNS = {
+    "Events": {
+        "Timestamp": "TIMESTAMP",
+        "DeviceName": "VARCHAR",
+        "ProcessId": "BIGINT",
+        "Extra": "JSON",
+    },
+    "Other": {"DeviceName": "VARCHAR", "Owner": "VARCHAR"},
+}
+
+
+@pytest.fixture(scope="module")
+def connection() -> duckdb.DuckDBPyConnection:
+    add_functions()
+    opened = duckdb.connect()
+    opened.execute("SET TimeZone = 'UTC'")
+    opened.execute(
+        "CREATE TABLE Events AS SELECT TIMESTAMP '2026-01-01' + to_hours(i) AS Timestamp, "
+        "'host-' || i AS DeviceName, i AS ProcessId, "
+        "json_object('k', 'v' || i, 'l', [i, i + 1]) AS Extra FROM range(5) t(i)"
+    )
+    opened.execute("CREATE TABLE Other AS SELECT 'host-1' AS DeviceName, 'ann' AS Owner")
+    return opened
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[tuple[object, ...]]:
+    found = translate(query, COLUMNS, NOW)
+    return connection.execute(found.sql, dict(found.parameters) or None).fetchall()
+
+
+@pytest.mark.parametrize(
+    ("query", "rows"),
+    [
+        ("Events | where ProcessId > 3 | project DeviceName", [("host-4",)]),
+        ("Events | where DeviceName has 'HOST' | count", [(5,)]),
+        ("Events | where Timestamp > ago(22h) | count", [(2,)]),
+        ("Events | where Extra.k == 'v2' | project ProcessId", [(2,)]),
+        ("Events | project-reorder Extra, * | top 1 by ProcessId | project ProcessId", [(4,)]),
+        ("Events | where DeviceName == 'x | project-reorder y' | count", [(0,)]),
+        ("Events | serialize | take 1 | project ProcessId", [(0,)]),
+        (
+            "let x = 3; // a comment | project-reorder\nEvents | where ProcessId == x | count",
+            [(1,)],
+        ),
+        ("Events | join kind=inner Other on DeviceName | project Owner, ProcessId", [("ann", 1)]),
+        ("union Events, Other | summarize dcount(DeviceName)", [(5,)]),
+        ("Events | mv-expand item = Extra.l | where ProcessId == 0 | count", [(2,)]),
+        ("Events | mv-expand Extra.l | take 1 | project tolong(Extra_l)", [(0,)]),
+        ("print ipv4_is_private('172.20.1.1'), ipv4_is_private('172.32.1.1')", [(True, False)]),
+        ("print ipv4_is_in_range('10.1.2.3', '10.1.0.0/16')", [(True,)]),
+        (
+            "print ipv4_is_in_any_range('10.1.2.3', dynamic(['11.0.0.0/8', '10.1.2.3/32']))",
+            [(True,)],
+        ),
+        ("print has_ipv4('from 10.0.0.11', '10.0.0.1')", [(False,)]),
+        ("print set_difference(dynamic([1, 2]), dynamic([2, 3]))", [("[1]",)]),
+        ("Events | summarize make_set_if(ProcessId, ProcessId < 2)", [("[0,1]",)]),
+        ("print url_decode('a%2Fb')", [("a/b",)]),
+    ],
+    ids=lambda value: value[:50] if isinstance(value, str) else "",
+)
+def test_it_gives_what_kusto_gives(
+    query: str, rows: list[tuple[object, ...]], connection: duckdb.DuckDBPyConnection
+) -> None:
+    assert _rows(connection, query) == rows
+
+
+@pytest.mark.parametrize(
+    ("query", "advice"),
+    [
+        (".show tables", "Management commands are not available"),
+        (".create table x (a: string)", "Management commands are not available"),
+        (".set-or-replace Events <| Other", "Management commands are not available"),
+        ("// hello\n.drop table Events", "does not parse|not supported|not available"),
+        ("Event | take 1", "no table 'Event'. Did you mean 'Events'"),
+        ("events | take 1", "no table 'events'. Did you mean 'Events'"),
+        ("['/etc/passwd'] | take 1", "no table '/etc/passwd'"),
+        ("duckdb_settings | take 1", "no table 'duckdb_settings'"),
+        ("database('main').Events", "without a database"),
+        ("cluster('x').database('y').Events", "no other clusters"),
+        ("externaldata(a: string)['http://x/y']", "Nothing outside the tables"),
+        ("search 'x'", "Use `union` of the tables"),
+        ("Events | sample 3", "Use `take N`"),
+        ("Events | evaluate bag_unpack(Extra)", "extend x = tostring"),
+        ("Events | mv-apply x = Extra.l on (where x > 1)", "mv-expand item = Column"),
+        ("Events | make-series count() on Timestamp step 1h", "summarize … by bin"),
+        ("Events | where ingestion_time() > ago(1d)", "Use the table's time column"),
+        ("Events | mv-expand parse_json(Extra.l)", "give it a name"),
+        ("Events | wher ProcessId > 3", "no operator 'wher'. Did you mean 'where'"),
+        ("Events; Other", "Send one query"),
+        ("Events | where", "does not parse"),
+        ("", "does not parse|empty"),
+        ("print rand()", "not supported"),
+        ("print current_principal()", "not supported"),
+        ("Events // " + "x" * 20_000, "longer than 20000"),
+    ],
+    ids=lambda value: value[:40],
+)
+def test_what_it_cannot_do_is_refused_with_advice(query: str, advice: str) -> None:
+    with pytest.raises(ToolError, match=advice):
+        translate(query, COLUMNS, NOW)
+
+
+def test_the_tables_of_joins_and_lets_are_those_that_are_read() -> None:
+    query = "let x = Other | where Owner == 'a'; Events | join x on DeviceName"
+    assert translate(query, COLUMNS, NOW).tables == {"Events", "Other"}
