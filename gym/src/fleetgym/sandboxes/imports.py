@@ -50,8 +50,8 @@ def find_imports(toolsets: Sequence[str]) -> Imports:
         top = name.partition(".")[0]
         if top.startswith(_FORBIDDEN):
             raise SpecError(
-                f"Toolset {name!r} belongs to {top!r}, which knows the ground truth. Tools live in a "
-                "package of their own."
+                f"Toolset {name!r} belongs to {top!r}, which knows the ground truth. Tools live in "
+                "a package of their own."
             )
         spec = importlib.util.find_spec(top)
         if spec is None or spec.origin is None:

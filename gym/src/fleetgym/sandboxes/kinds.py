@@ -22,6 +22,16 @@ KINDS = ("local", "none")
 
 _TRY_S = 20
 _NOBODY = "65534"
+_ENVIRONMENT = {
+    "PATH": "/usr/bin:/bin",
+    "LANG": "C.UTF-8",
+    # The warm process forks, so no library may start threads in it; and none may phone home.
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "ORT_DISABLE_TELEMETRY": "1",
+    "ANONYMIZED_TELEMETRY": "False",
+}
+_SCRATCH = "/tmp"  # noqa: S108 - a file system of the sandbox's own
 _SYSTEM = ("/usr", "/bin", "/lib", "/lib64", "/lib32", "/sbin")
 
 
@@ -128,14 +138,14 @@ class _Nothing:
             command=[
                 sys.executable, "-m", "fleetgym.toolserver.main", *paths, *spec.toolsets,
             ],
-            environment={"TMPDIR": str(place / "scratch"), "PATH": "/usr/bin:/bin"},
+            environment={"TMPDIR": str(place / "scratch"), **_ENVIRONMENT},
             mounts={name: str(path) for name, path in spec.mounts.items()}
             | {"data": str(place / "data")},
         )  # fmt: skip
 
 
 class _Bubblewrap:
-    """Namespaces for everything, no network, no privileges, nothing of the host but what is named."""
+    """Namespaces for everything, no network, no privileges, and of the host what is named."""
 
     kind = "local"
 
@@ -163,10 +173,10 @@ class _Bubblewrap:
                 ),
                 "--ro-bind", str(place / "data"), "/data",
                 "--proc", "/proc", "--dev", "/dev",
-                "--size", str(spec.limits.scratch_bytes), "--tmpfs", "/tmp",
-                "--chdir", "/tmp",
-                "--setenv", "TMPDIR", "/tmp", "--setenv", "HOME", "/tmp",
-                "--setenv", "PATH", "/usr/bin:/bin", "--setenv", "LANG", "C.UTF-8",
+                "--size", str(spec.limits.scratch_bytes), "--tmpfs", _SCRATCH,
+                "--chdir", _SCRATCH,
+                "--setenv", "TMPDIR", _SCRATCH, "--setenv", "HOME", _SCRATCH,
+                *(part for name in _ENVIRONMENT for part in ("--setenv", name, _ENVIRONMENT[name])),
                 sys.executable, "-m", "fleetgym.toolserver.main",
                 "--isolated", *paths, *spec.toolsets,
             ],
@@ -176,7 +186,7 @@ class _Bubblewrap:
 
 
 def _read_only(*paths: str) -> list[str]:
-    """Return flags that show ``paths`` inside as they are outside; what is not there is left out."""
+    """Return flags that show those of ``paths`` that there are, inside as they are outside."""
     flags: list[str] = []
     for path in paths:
         if Path(path).is_symlink() and path in _SYSTEM:

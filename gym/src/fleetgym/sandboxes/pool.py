@@ -1,4 +1,4 @@
-"""Keeps tool servers warm and lends one to each episode, whatever kind of sandbox is around them."""
+"""Keeps tool servers warm and lends one to each episode, whatever is around them."""
 
 from __future__ import annotations
 

@@ -178,6 +178,8 @@ class ServerProcess:
             self._to_session = None
             over.cancel()
             writer.cancel()
+            for stream in (to_session, from_server, to_server, from_session):
+                stream.close()
 
     async def _write(self, from_session: Any) -> None:
         async for message in from_session:

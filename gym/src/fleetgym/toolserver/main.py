@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -50,6 +51,8 @@ def main() -> None:
         # Optional: what imports leave undone until first use, for example building a grammar.
         getattr(toolset, "warm", lambda: None)()
     importlib.import_module("fleetgym.toolserver.session")
+    # What is warm is never garbage; left to the collector, each child would copy all of it.
+    gc.freeze()
     os.write(wire[1], _line({"ready": True, "threads": _threads()}))
     while (asked := _read_line(wire[0])) is not None:
         os.write(wire[1], _line({"closed": _episode(asked["open"], options, wire)}))

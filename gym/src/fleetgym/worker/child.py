@@ -1,0 +1,145 @@
+"""One run: what a forked process does from its first instruction to its last."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import tempfile
+import traceback
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from fleetgym.contracts.errors import EpisodeOver
+from fleetgym.worker.http_episode import HttpEpisode
+from fleetgym.worker.processes import die_with_parent
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fleetgym.contracts.framework import Framework
+
+__all__ = ["OUTPUT", "Job", "Report", "run_child"]
+
+OUTPUT = "output.txt"
+"""File in the run's home that takes what the framework prints."""
+
+_MAX_TEXT = 100_000
+_DEFAULTED = set(signal.valid_signals()) - {signal.SIGKILL, signal.SIGSTOP, signal.SIGPIPE}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One run, as its lane asks for it; JSON."""
+
+    episode_url: str
+    token: str = field(repr=False)
+    topology: str
+    parameters: Mapping[str, Any]
+    home: str
+    """An empty directory of the run's own; home, working directory and temporary directory."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What a run's process says of itself before it ends; JSON."""
+
+    closing_text: str = ""
+    error: str | None = None
+    imported: tuple[str, ...] = ()
+    """Modules that the run imported beyond what its parent had, in order."""
+
+
+def run_child(
+    framework: Framework, environment: Mapping[str, str], job: Job, report_to: int
+) -> NoReturn:
+    """Make this freshly forked process the run's own, run the framework, report, and end.
+
+    Args:
+        framework: Has been imported and never run.
+        environment: The plugin's variables; ``{home}`` stands for the run's home.
+        job: What to run.
+        report_to: A pipe for the report.
+    """
+    code = 70  # of a process that broke before it could say why
+    try:
+        parent = os.getppid()
+        os.setsid()
+        die_with_parent(parent, signal.SIGKILL)
+        report_to = _leave_parent(report_to, Path(job.home))
+        _settle(environment, Path(job.home))
+        had = set(sys.modules)
+        report = _run(framework, job)
+        imported = tuple(name for name in list(sys.modules) if name not in had)
+        _write(report_to, {**asdict(report), "imported": imported})
+        code = 1 if report.error else 0
+    except BaseException:  # noqa: BLE001 - nothing may return into the parent's frames
+        traceback.print_exc()
+    finally:
+        _flush()
+        # No interpreter shutdown: threads and handlers of frameworks can hang there.
+        os._exit(code)
+
+
+def _leave_parent(report_to: int, home: Path) -> int:
+    """Keep the report's pipe as descriptor 3 and nothing else of the parent's."""
+    output = os.open(home / OUTPUT, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for source, target in ((nothing, 0), (output, 1), (output, 2)):
+        os.dup2(source, target)
+    if report_to != 3:
+        os.dup2(report_to, 3, inheritable=False)
+    os.closerange(4, max(int(name) for name in os.listdir("/proc/self/fd")) + 1)
+    signal.set_wakeup_fd(-1)
+    for number in _DEFAULTED:
+        # The C library keeps two real-time signals to itself.
+        if number < signal.SIGRTMIN or number > signal.SIGRTMAX or number == signal.SIGRTMIN:
+            signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    return 3
+
+
+def _settle(environment: Mapping[str, str], home: Path) -> None:
+    temporary = home / "tmp"
+    temporary.mkdir()
+    os.chdir(home)
+    os.environ.update(HOME=str(home), TMPDIR=str(temporary))
+    os.environ.update({name: value.format(home=home) for name, value in environment.items()})
+    tempfile.tempdir = None
+
+
+def _run(framework: Framework, job: Job) -> Report:
+    try:
+        episode = HttpEpisode(job.episode_url, job.token)
+        said = framework.run(episode, job.topology, job.parameters)
+    except EpisodeOver:
+        return Report()
+    except BaseException as error:  # noqa: BLE001 - SystemExit and the like are its end as well
+        traceback.print_exc()
+        return Report(error=_describe(error))
+    return Report(closing_text=str(said)[:_MAX_TEXT])
+
+
+def _describe(error: BaseException) -> str:
+    """Return type, message and the place of the innermost frame."""
+    text = "".join(traceback.format_exception_only(error)).strip()
+    frames = traceback.extract_tb(error.__traceback__)
+    if frames:
+        place = Path(frames[-1].filename)
+        text = f"{text} (in {place.parent.name}/{place.name}, line {frames[-1].lineno})"
+    return text[:_MAX_TEXT]
+
+
+def _write(to: int, told: Mapping[str, Any]) -> None:
+    with os.fdopen(to, "w", encoding="utf-8", errors="replace") as pipe:
+        json.dump(told, pipe)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            continue
