@@ -8,9 +8,9 @@ not pay for it.
 import importlib.util as _importlib_util
 from typing import Any as _Any
 
-__all__ = ["__version__"]
+from fleetgym.version import __version__
 
-__version__ = "0.1.0"
+__all__ = ["__version__"]
 
 
 def _register(gymnasium: _Any) -> None:

@@ -5,6 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import duckdb
+import numpy as np
+
+from fleetgym_env_cti_realm.schema import TABLES, TIME_COLUMN, Column
+from fleetgym_env_cti_realm.telemetry.draw import Array, compact, objects
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
@@ -18,14 +24,67 @@ class Planted:
 
     table: str
     values: Mapping[str, Any]
-    """As :func:`~fleetgym_env_cti_realm.rows.complete` returns it: all columns."""
+    """All columns, as :func:`fleetgym_env_cti_realm.rows.complete` returns them."""
 
     attack: bool
     """Part of the intrusion; otherwise a benign look-alike."""
 
 
 def write(
-    path: Path, background: Mapping[str, Mapping[str, Any]], planted: Sequence[Planted]
+    path: Path, background: Mapping[str, Mapping[str, Array]], planted: Sequence[Planted]
 ) -> dict[str, tuple[int, ...]]:
-    """Write all tables, rows in order of time, and return the row ids of the attack by table."""
-    raise NotImplementedError
+    """Write all tables, rows in order of time, into a new file.
+
+    A column that ``background`` leaves out is null in all of its rows. Times are UTC; values for
+    JSON columns may be objects.
+
+    Returns:
+        The row ids of the attack by table, ascending; tables without any are left out.
+    """
+    truth: dict[str, tuple[int, ...]] = {}
+    with duckdb.connect(path, config={"threads": 1}) as connection:
+        connection.begin()
+        for table, columns in TABLES.items():
+            added = [row for row in planted if row.table == table]
+            merged, order = _merge(table, background[table], [row.values for row in added])
+            connection.register("incoming", merged)
+            selected = ", ".join(f'CAST("{c.name}" AS {c.type}) AS "{c.name}"' for c in columns)
+            connection.execute(f'CREATE TABLE "{table}" AS SELECT {selected} FROM incoming')  # noqa: S608  # names of ours
+            connection.unregister("incoming")
+            attack = np.array([row.attack for row in added], dtype=bool)
+            first = len(order) - len(added)
+            rowids = np.flatnonzero(np.isin(order, first + np.flatnonzero(attack)))
+            if len(rowids):
+                truth[table] = tuple(rowids.tolist())
+        connection.commit()
+    return truth
+
+
+def _merge(
+    table: str, background: Mapping[str, Array], rows: Sequence[Mapping[str, Any]]
+) -> tuple[dict[str, Array], Array]:
+    """Return the columns of both in order of time, and which row came from where."""
+    time = TIME_COLUMN[table]
+    count = len(background[time])
+    joined = {
+        column.name: np.concatenate(
+            [
+                background.get(column.name, np.full(count, None, dtype=object)),
+                _planted_column(column, rows),
+            ]
+        )
+        if rows
+        else background.get(column.name, np.full(count, None, dtype=object))
+        for column in TABLES[table]
+    }
+    order = np.argsort(joined[time], kind="stable")
+    return {name: values[order] for name, values in joined.items()}, order
+
+
+def _planted_column(column: Column, rows: Sequence[Mapping[str, Any]]) -> Array:
+    values = [row[column.name] for row in rows]
+    if column.type == "TIMESTAMP":
+        return np.array(values, dtype="datetime64[us]")
+    if column.type == "JSON":
+        return objects(v if v is None or isinstance(v, str) else compact(v) for v in values)
+    return objects(values)

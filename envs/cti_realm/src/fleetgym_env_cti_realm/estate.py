@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from fleetgym_env_cti_realm.drawing import public_ip
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
@@ -99,7 +101,7 @@ class Employee:
 
     place: Place
     ips: tuple[str, ...]
-    """Public addresses the person is usually seen from: the office's first, then home, then mobile."""
+    """Public addresses the person is usually seen from: office (if any), home, mobile."""
 
     device_name: str
     device_id: str
@@ -133,7 +135,7 @@ class Cluster:
     resource_group: str
     location: str
     audit_table: str
-    """Where its audit goes: ``AKSAudit`` (all requests) or ``AKSAuditAdmin`` (all but get, list, watch)."""
+    """``AKSAudit``, which gets all requests, or ``AKSAuditAdmin``: all but get, list and watch."""
 
     namespaces: tuple[str, ...]
     """Of the workloads; the system's own come on top."""
@@ -288,8 +290,6 @@ class Estate:
 
     def outside_ips(self, rng: Generator, n: int) -> list[str]:
         """Return ``n`` different public addresses that nothing of the estate uses."""
-        from fleetgym_env_cti_realm.estate_draw import public_ip  # noqa: PLC0415  # a cycle
-
         found: list[str] = []
         while len(found) < n:
             address = public_ip(rng)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-import fleetgym
 from fleetgym.contracts.errors import FleetgymError, OperatorError
+from fleetgym.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +58,7 @@ class _Lazy(click.Group):
     epilog="Exit codes: 0 done, 1 something checked does not hold, 2 wrong use, 3 the machine "
     "lacks something, 4 some runs are void.",
 )
-@click.version_option(fleetgym.__version__, prog_name="fleetgym")
+@click.version_option(__version__, prog_name="fleetgym")
 def cli() -> None:
     """Evaluate agent frameworks on the same tasks, and see why they differ.
 

@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 from aiohttp import web
 
-import fleetgym
 from fleetgym import environments
 from fleetgym.contracts.errors import FleetgymError, OperatorError, SandboxError
 from fleetgym.contracts.record import Outcome, RunKey, RunRecord
@@ -36,6 +35,7 @@ from fleetgym.registry import Registry
 from fleetgym.runner.attempt import Attempt
 from fleetgym.sandboxes import provider
 from fleetgym.telemetry.tracing import Tracing
+from fleetgym.version import __version__
 
 if TYPE_CHECKING:
     from fleetgym.contracts.policy import ReferencePolicy
@@ -172,7 +172,7 @@ class Lane:
     def manifest(self, env: ToolEnv | None) -> dict[str, Any]:
         """Return what the run depended on beside its key."""
         return {
-            "fleetgym": fleetgym.__version__,
+            "fleetgym": __version__,
             "python": platform.python_version(),
             "platform": platform.platform(),
             "sandbox": self.config.sandbox,

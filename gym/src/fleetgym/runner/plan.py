@@ -7,9 +7,9 @@ import itertools
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import fleetgym
 from fleetgym.contracts.errors import SpecError, UnknownName
 from fleetgym.contracts.record import RunKey
+from fleetgym.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -149,7 +149,7 @@ def _key(  # noqa: PLR0917 - the factors of a run, in their order
     grader = suite.grader or graders[0]
     if grader not in graders:
         raise UnknownName("grader", grader, graders)
-    version, parameters = fleetgym.__version__, dict[str, Any]()
+    version, parameters = __version__, dict[str, Any]()
     if framework != REFERENCE:
         found = registry.framework(framework)
         version = found.version

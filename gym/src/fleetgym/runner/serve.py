@@ -11,11 +11,11 @@ import os
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
-import fleetgym
 from fleetgym.contracts.errors import UnknownName
 from fleetgym.contracts.record import RunKey, RunRecord
 from fleetgym.executors.local import WorkerExit
 from fleetgym.runner.lane import Lane, LaneConfig
+from fleetgym.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -95,7 +95,7 @@ class _ServingLane(Lane):
         scenario = known[options.scenario]
         return RunKey(
             framework="external",
-            framework_version=fleetgym.__version__,
+            framework_version=__version__,
             topology="single",
             scenario=scenario.id,
             scenario_version=scenario.version,

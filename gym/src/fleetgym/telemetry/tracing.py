@@ -20,7 +20,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, set_span_in_context
 
-import fleetgym
+from fleetgym.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,7 +51,7 @@ class Tracing:
             resource=Resource.create(
                 {
                     "service.name": "fleetgym",
-                    "service.version": fleetgym.__version__,
+                    "service.version": __version__,
                     "fleetgym.suite": suite,
                 }
             ),
@@ -65,7 +65,7 @@ class Tracing:
             from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
 
             self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-        self._tracer = self._provider.get_tracer("fleetgym", fleetgym.__version__)
+        self._tracer = self._provider.get_tracer("fleetgym", __version__)
 
     def begin(self, run_id: str, key: RunKey) -> RunTrace:
         """Return the trace of one run, begun now."""

@@ -94,9 +94,7 @@ def _leave_parent(report_to: int, home: Path) -> int:
     os.closerange(4, max(int(name) for name in os.listdir("/proc/self/fd")) + 1)
     signal.set_wakeup_fd(-1)
     for number in _DEFAULTED:
-        # The C library keeps two real-time signals to itself.
-        if number < signal.SIGRTMIN or number > signal.SIGRTMAX or number == signal.SIGRTMIN:
-            signal.signal(number, signal.SIG_DFL)
+        signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     return 3
 

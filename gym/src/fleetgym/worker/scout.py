@@ -12,6 +12,7 @@ import contextlib
 import importlib
 import json
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["Scout"]
+
+_PATIENCE_S = 60
 
 
 class Scout:
@@ -60,6 +63,7 @@ def _leaves_one_thread(names: list[str]) -> bool:
     if pid == 0:
         code = 1
         try:
+            signal.alarm(_PATIENCE_S)
             _import(names)
             code = 0 if thread_count() == 1 else 1
         finally:

@@ -104,8 +104,8 @@ class Zygote:
         try:
             while not self._stopped:
                 for key, _ in self._selector.select():
-                    # What an earlier event of this round has closed is no longer there.
-                    if key.fd in self._selector.get_map():
+                    # An earlier event of this round may have closed it, and reused its number.
+                    if self._selector.get_map().get(key.fd) == key:
                         key.data()
         finally:
             for client in list(self._clients):

@@ -44,10 +44,10 @@ def objects(values: Iterable[Any]) -> Array:
     return array
 
 
-def indices(rng: Generator, n: int, weights: Sequence[float]) -> npt.NDArray[np.int64]:
+def indices(rng: Generator, n: int, weights: Sequence[float]) -> npt.NDArray[np.intp]:
     """Return ``n`` indices drawn by weight."""
     edges = np.cumsum(np.asarray(weights, dtype=float))
-    return np.searchsorted(edges, rng.random(n) * edges[-1], side="right").astype(np.int64)
+    return np.searchsorted(edges, rng.random(n) * edges[-1], side="right")
 
 
 def pick(
@@ -81,9 +81,7 @@ def guid(rng: Generator) -> str:
 
 def _version_4(digits: str) -> str:
     variant = "89ab"[int(digits[16], 16) & 3]
-    return (
-        f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
-    )
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
 def stable(*parts: object) -> int:

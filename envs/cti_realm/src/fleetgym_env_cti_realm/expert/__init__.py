@@ -1,0 +1,38 @@
+"""The expert of CtiRealm-v1, driven by observations only.
+
+It knows the craft: which report asks for which hunt, and how such hunts go. Of an instance it knows
+what the tools told it, so nothing in this package imports the generator or the scenarios.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from fleetgym_env_cti_realm.expert import craft
+
+if TYPE_CHECKING:
+    from fleetgym.contracts.policy import Plan
+
+__all__ = ["CtiExpert"]
+
+_HUNTS = {
+    "core-linux-cron-persistence": "linux_cron_persistence",
+    "core-linux-ssh-key-implant": "linux_ssh_key_implant",
+    "core-aks-exec-secrets": "aks_exec_secrets",
+    "core-aks-privileged-daemonset": "aks_privileged_daemonset",
+    "core-azure-service-principal-abuse": "azure_service_principal_abuse",
+    "core-azure-storage-exfil": "azure_storage_exfil",
+    "core-azure-inbox-rule-bec": "azure_inbox_rule_bec",
+}
+
+
+class CtiExpert:
+    """Solves every scenario of the environment."""
+
+    def plan(self, prompt: str) -> Plan:
+        """Find the report, hunt as it asks for, write the detection, submit it."""
+        report = yield from craft.find_report(craft.objective(prompt), known=_HUNTS)
+        hunt = import_module(f"{__name__}.{_HUNTS[report.id]}").hunt
+        detection = yield from hunt(report)
+        yield from craft.hand_in(detection)

@@ -1,0 +1,76 @@
+"""One seed's version of a scenario: its telemetry, its prompt, its ground truth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fleetgym_env_cti_realm.background import background
+from fleetgym_env_cti_realm.database import Planted, write
+from fleetgym_env_cti_realm.estate import Estate
+from fleetgym_env_cti_realm.rows import complete
+from fleetgym_env_cti_realm.scenarios import story
+from fleetgym_graders.detection import DetectionTruth
+from fleetgym_kb import cti
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from fleetgym.contracts.scenario import Scenario
+    from fleetgym_env_cti_realm.scenarios.story import Story
+
+__all__ = ["Instance", "generate"]
+
+DATABASE = "telemetry.duckdb"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instance:
+    """What was generated beside the telemetry."""
+
+    prompt: str
+    truth: DetectionTruth
+
+
+def generate(scenario: Scenario, seed: int, directory: Path) -> Instance:
+    """Write the telemetry of ``seed`` into ``directory`` and return what goes with it.
+
+    Estate, background and plot have generators of their own, so that a change in one draws nothing
+    else anew.
+    """
+    told = story(scenario.id)
+    estate = Estate.from_seed(seed)
+    streams = np.random.SeedSequence([seed, *scenario.id.encode()]).spawn(3)
+    life, intrusion, filler = (np.random.default_rng(stream) for stream in streams)
+    plot = told.draw(estate, intrusion)
+    planted = [
+        Planted(
+            table=event.table,
+            values=complete(estate, filler, event.table, event.values),
+            attack=event.asked_for,
+        )
+        for event in plot.events
+    ]
+    rows = write(directory / DATABASE, background(estate, life), planted)
+    window = {"start": f"{estate.start:%Y-%m-%d %H:%M}", "end": f"{estate.end:%Y-%m-%d %H:%M}"}
+    return Instance(
+        prompt=scenario.prompt.format(**window), truth=_truth(told, plot.patterns, rows)
+    )
+
+
+def _truth(
+    told: Story, patterns: Mapping[str, str], rows: Mapping[str, tuple[int, ...]]
+) -> DetectionTruth:
+    reports = {report.id: report for report in cti.load()}
+    return DetectionTruth(
+        report_ids=told.report_ids,
+        report_tags={name: frozenset(reports[name].tags) for name in told.report_ids},
+        techniques=told.techniques,
+        tables=told.tables,
+        rows={table: frozenset(ids) for table, ids in rows.items() if ids},
+        patterns=patterns,
+        objective=told.objective,
+    )

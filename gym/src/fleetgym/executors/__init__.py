@@ -1,0 +1,1 @@
+"""Where agents run: the runner's side of the framework processes."""
