@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from fleetgym.env import ToolEnv
     from fleetgym.registry import Registry
 
-__all__ = ["make", "register_with_gymnasium"]
+__all__ = ["make", "make_for_gymnasium", "register_with_gymnasium"]
 
 
 def make(
@@ -85,7 +85,7 @@ def _provider(kind: str) -> SandboxProvider:
     return made
 
 
-def _make_for_gymnasium(
+def make_for_gymnasium(
     *,
     environment: str,
     scenario: str | None = None,
@@ -117,7 +117,7 @@ def register_with_gymnasium(gymnasium: Any) -> None:
         if spec.id not in gymnasium.registry:
             gymnasium.register(
                 id=spec.id,
-                entry_point="fleetgym.environments:_make_for_gymnasium",
+                entry_point="fleetgym.environments:make_for_gymnasium",
                 kwargs={"environment": spec.id},
                 # check_env passes; the passive checker would repeat its work at each step.
                 disable_env_checker=True,

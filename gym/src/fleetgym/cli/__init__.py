@@ -23,7 +23,7 @@ _COMMANDS = {
     "compare": ("look", "Compare frameworks on the runs of a directory."),
     "report": ("look", "Write the comparison as one HTML file."),
     "show": ("look", "Print one run, step by step."),
-    "list": ("list", "List frameworks, environments, scenarios, models, tools, graders …"),
+    "list": ("look", "List frameworks, environments, scenarios, models, tools, graders …"),
     "check": ("check", "Hold an environment to its promises."),
     "plugins": ("plugins", "Add, list and remove framework plugins."),
     "doctor": ("doctor", "Say what this machine can and cannot do."),
@@ -44,7 +44,7 @@ class _Lazy(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         module = importlib.import_module(f"fleetgym.cli.{_COMMANDS[cmd_name][0]}_command")
-        return getattr(module, cmd_name)
+        return getattr(module, "list_" if cmd_name == "list" else cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
 from fleetgym.cli.output import as_json, print_json, print_table
+
+if TYPE_CHECKING:
+    from fleetgym.runner.check import Check
 
 __all__ = ["check"]
 
@@ -26,9 +30,10 @@ def check() -> None:
 @click.option(
     "--sandbox", default="local", show_default=True, help="Where tools run: local or none."
 )
+@click.option("--jobs", default=0, help="Processes at a time.  [default: one a core]")
 @as_json
 def env(
-    name: str, *, seeds: str, scenarios: tuple[str, ...], sandbox: str, as_json: bool
+    name: str, *, seeds: str, scenarios: tuple[str, ...], sandbox: str, jobs: int, as_json: bool
 ) -> int | None:
     """Hold environment NAME to what every environment promises.
 
@@ -38,37 +43,38 @@ def env(
     from fleetgym.registry import Registry
     from fleetgym.runner.check import check_environment
     from fleetgym.runner.suite import parse_seeds
-    from fleetgym.sandboxes import provider
 
     try:
         wanted = parse_seeds(seeds)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--seeds") from error
-    sandboxes = provider(sandbox)
-    done = []
-    try:
-        for one in check_environment(
-            Registry.discover(), name, sandboxes, seeds=wanted, scenarios=scenarios or None
-        ):
-            done.append(one)
-            if not one.holds or sys.stderr.isatty():
-                seed = "" if one.seed is None else f" seed {one.seed}"
-                value = "" if one.value is None else f" {one.value:.3f}"
-                word = "ok  " if one.holds else "FAIL"
-                click.echo(f"{word} {one.scenario}{seed} {one.name}{value} {one.detail}", err=True)
-    finally:
-        sandboxes.close()
+    done: list[Check] = []
+    for one in check_environment(
+        Registry.discover(), name, seeds=wanted, scenarios=scenarios, sandbox=sandbox, jobs=jobs
+    ):
+        done.append(one)
+        if not one.holds or sys.stderr.isatty():
+            click.echo(_line(one), err=True)
     failed = [one for one in done if not one.holds]
     if as_json:
         print_json({"holds": not failed, "checks": [asdict(one) for one in done]})
     else:
-        rows = []
-        for scenario in dict.fromkeys(one.scenario for one in done):
-            for kind in dict.fromkeys(one.name for one in done):
-                mine = [one for one in done if (one.scenario, one.name) == (scenario, kind)]
-                values = [one.value for one in mine if one.value is not None]
-                spread = f"{min(values):.3f} to {max(values):.3f}" if values else ""
-                kept = sum(one.holds for one in mine)
-                rows.append((scenario, kind, f"{kept}/{len(mine)}", spread))
-        print_table(("scenario", "check", "holds", "values"), rows)
+        print_table(("scenario", "check", "holds", "values"), _rows(done))
     return 1 if failed else None
+
+
+def _line(check: Check) -> str:
+    seed = "" if check.seed is None else f" seed {check.seed}"
+    value = "" if check.value is None else f" {check.value:.3f}"
+    word = "ok  " if check.holds else "FAIL"
+    return f"{word} {check.scenario}{seed} {check.name}{value} {check.detail}"
+
+
+def _rows(done: list[Check]) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = []
+    for scenario, kind in dict.fromkeys((one.scenario, one.name) for one in done):
+        mine = [one for one in done if (one.scenario, one.name) == (scenario, kind)]
+        values = [one.value for one in mine if one.value is not None]
+        spread = f"{min(values):.3f} to {max(values):.3f}" if values else ""
+        rows.append((scenario, kind, f"{sum(one.holds for one in mine)}/{len(mine)}", spread))
+    return sorted(rows)

@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from fleetgym.contracts.record import RunRecord
     from fleetgym.registry import Registry
 
-__all__ = ["compare", "list", "report", "show"]
+__all__ = ["compare", "list_", "report", "show"]
 
 
 @click.command(
+    name="list",
     short_help="List frameworks, environments, scenarios, models, tools, graders …",
     epilog="Example: fleetgym list scenarios --json",
 )
@@ -30,7 +31,7 @@ __all__ = ["compare", "list", "report", "show"]
     ),
 )
 @as_json
-def list(kind: str, *, as_json: bool) -> None:  # noqa: A001 - the command's name
+def list_(kind: str, *, as_json: bool) -> None:
     """List what there is of KIND, what is broken included."""
     from fleetgym.registry import Registry
 
@@ -94,7 +95,7 @@ def _tools(registry: Registry) -> list[dict[str, Any]]:
             "tool": tool.name,
             "version": tool.version,
             "destructive": tool.destructive,
-            "description": tool.description,
+            "description": tool.description.partition(". ")[0],
         }
         for spec in registry.environments.values()
         for tool in load(spec.entry_point).sandbox_tools()

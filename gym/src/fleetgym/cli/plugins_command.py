@@ -27,7 +27,7 @@ def add(paths: tuple[Path, ...], *, quiet: bool, as_json: bool) -> None:
     """
     from fleetgym.registry.plugin_environments import add as add_plugin
 
-    added = []
+    added: list[dict[str, object]] = []
     for path in paths:
         if not quiet:
             click.echo(f"adding {path}", err=True)

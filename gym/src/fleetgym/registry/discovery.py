@@ -10,7 +10,7 @@ import sys
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import pluggy
 
@@ -38,11 +38,6 @@ class Broken:
 
     name: str
     reason: str
-
-
-class _Named(Protocol):
-    @property
-    def name(self) -> str: ...
 
 
 @dataclass(slots=True)
@@ -130,9 +125,9 @@ class Registry:
         manager.check_pending()
         found = Registry()
         manager.hook.register_environments(register=found._environment)
-        manager.hook.register_graders(register=_adder("grader", found.graders))
-        manager.hook.register_models(register=_adder("model", found.models))
-        manager.hook.register_frameworks(register=lambda spec: found._add(_beside_us(spec)))
+        manager.hook.register_graders(register=found._grader)
+        manager.hook.register_models(register=found._model)
+        manager.hook.register_frameworks(register=found._framework)
         self._merge(found)
 
     def _merge(self, found: Registry) -> None:
@@ -146,22 +141,25 @@ class Registry:
             getattr(self, kind).update(getattr(found, kind))
 
     def _environment(self, spec: EnvSpec) -> None:
-        if spec.id in self.environments:
-            raise SpecError(f"environment {spec.id!r} is registered twice.")
-        self.environments[spec.id] = spec
+        _put("environment", spec.id, spec, self.environments)
+
+    def _grader(self, spec: GraderSpec) -> None:
+        _put("grader", spec.name, spec, self.graders)
+
+    def _model(self, spec: ModelSpec) -> None:
+        _put("model", spec.name, spec, self.models)
+
+    def _framework(self, spec: FrameworkSpec) -> None:
+        self._add(_beside_us(spec))
 
     def _add(self, framework: RegisteredFramework) -> None:
-        _adder("framework", self.frameworks)(framework, framework.spec.name)
+        _put("framework", framework.spec.name, framework, self.frameworks)
 
 
-def _adder(kind: str, known: dict[str, _Spec]) -> Callable[..., None]:
-    def add(spec: _Spec, name: str | None = None) -> None:
-        key = name or spec.name  # pyright: ignore[reportAttributeAccessIssue, reportUnknownVariableType, reportUnknownMemberType]
-        if key in known:
-            raise SpecError(f"{kind} {key!r} is registered twice.")
-        known[key] = spec
-
-    return add
+def _put(kind: str, name: str, spec: _Spec, known: dict[str, _Spec]) -> None:
+    if name in known:
+        raise SpecError(f"{kind} {name!r} is registered twice.")
+    known[name] = spec
 
 
 def _beside_us(spec: FrameworkSpec) -> RegisteredFramework:

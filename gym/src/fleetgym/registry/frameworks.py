@@ -31,7 +31,7 @@ class Manifest(BaseModel):
     versions: dict[str, str]
     defaults: dict[str, Any]
     digest: str
-    """Of everything that the environment was made from."""
+    """Of everything that the environment was made from, and of the plugin's source."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,4 +80,5 @@ def read_manifest(environment: Path) -> RegisteredFramework:
 
 def _spec(fields: dict[str, Any]) -> FrameworkSpec:
     lists = {name: tuple(fields[name]) for name in ("distributions", "topologies")}
-    return FrameworkSpec(**{**fields, **lists})
+    known: dict[str, Any] = {**fields, **lists}
+    return FrameworkSpec(**known)

@@ -60,7 +60,8 @@ def add(path: Path) -> Added:
     """Install the plugin in the folder ``path`` into an environment of its own.
 
     Does nothing when the environment was made from the same plugin, requirements, fleetgym and
-    Python. Processes that add plugins at the same time do not disturb each other.
+    Python; when only the plugin's source has changed, it is asked again what it registers.
+    Processes that add plugins at the same time do not disturb each other.
 
     Raises:
         SpecError: The folder is not a plugin, or the plugin cannot be loaded.
@@ -68,15 +69,17 @@ def add(path: Path) -> Added:
     """
     folder = path.resolve()
     name = _name_of(folder)
-    wanted = _digest_of(folder)
+    wanted = _Digests(of_environment=_of_environment(folder), of_source=_of_source(folder))
     target = home.venvs() / name
-    if (version := _up_to_date(target, wanted)) is not None:
-        return Added(name, version, changed=False)
+    if str(wanted) == _made_from(target):
+        return Added(name, read_manifest(target).version, changed=False)
     with _locked(name):
-        if (version := _up_to_date(target, wanted)) is not None:
-            return Added(name, version, changed=False)
-        _make(name, folder, wanted, target)
-    return Added(name, read_manifest(target).version, changed=True)
+        made_from = _made_from(target)
+        if not made_from.startswith(wanted.of_environment):
+            _make(name, folder, wanted, target)
+        elif made_from != str(wanted):
+            _write_manifest(name, folder, wanted, target)
+    return Added(name, read_manifest(target).version, changed=made_from != str(wanted))
 
 
 def remove(name: str) -> None:
@@ -118,7 +121,16 @@ def _name_of(folder: Path) -> str:
     return name.removeprefix(_PREFIX)
 
 
-def _digest_of(folder: Path) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Digests:
+    of_environment: str
+    of_source: str
+
+    def __str__(self) -> str:
+        return f"{self.of_environment}-{self.of_source}"
+
+
+def _of_environment(folder: Path) -> str:
     return digest(
         {
             "folder": str(folder),
@@ -132,16 +144,19 @@ def _digest_of(folder: Path) -> str:
     )
 
 
-def _up_to_date(target: Path, wanted: str) -> str | None:
-    """Return the framework's version when the environment was made from ``wanted``."""
+def _of_source(folder: Path) -> str:
+    return digest([path.read_text(encoding="utf-8") for path in sorted(folder.rglob("src/**/*.py"))])
+
+
+def _made_from(target: Path) -> str:
+    """Return the digests of a whole environment, else an empty text."""
     with contextlib.suppress(OSError, ValidationError, SpecError):
-        manifest = Manifest.model_validate_json((target / MANIFEST).read_bytes())
-        if manifest.digest == wanted:
-            return read_manifest(target).version
-    return None
+        read_manifest(target)
+        return Manifest.model_validate_json((target / MANIFEST).read_bytes()).digest
+    return ""
 
 
-def _make(name: str, folder: Path, wanted: str, target: Path) -> None:
+def _make(name: str, folder: Path, wanted: _Digests, target: Path) -> None:
     making = target.with_name(f".making-{name}")
     _discard(making)
     python = making / "bin" / "python"
@@ -150,8 +165,7 @@ def _make(name: str, folder: Path, wanted: str, target: Path) -> None:
         _install(name, "sync", python, "--require-hashes", str(folder / "requirements.txt"))
         ours = _our_requirement()
         _install(name, "install", python, "--no-deps", *ours, "--editable", str(folder))
-        manifest = Manifest(**_describe(name, folder, python), digest=wanted)
-        (making / MANIFEST).write_text(manifest.model_dump_json(indent=2), encoding="utf-8")
+        _write_manifest(name, folder, wanted, making)
         _discard(target)
         making.rename(target)
     finally:
@@ -164,6 +178,14 @@ def _install(name: str, how: str, python: Path, *arguments: str) -> None:
         _uv(*command, "--offline", about=name)
     except OperatorError:
         _uv(*command, about=name)
+
+
+def _write_manifest(name: str, folder: Path, wanted: _Digests, environment: Path) -> None:
+    described = _describe(name, folder, environment / "bin" / "python")
+    manifest = Manifest(**described, digest=str(wanted))
+    part = environment / f"{MANIFEST}.part"
+    part.write_text(manifest.model_dump_json(indent=2), encoding="utf-8")
+    part.replace(environment / MANIFEST)
 
 
 def _describe(name: str, folder: Path, python: Path) -> dict[str, Any]:

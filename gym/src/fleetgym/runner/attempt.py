@@ -12,7 +12,7 @@ import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from fleetgym.contracts.errors import FleetgymError, SandboxError
 from fleetgym.contracts.record import (
@@ -36,14 +36,31 @@ if TYPE_CHECKING:
     from fleetgym.contracts.record import RunKey, StepRecord
     from fleetgym.contracts.tools import ToolCall
     from fleetgym.env import ToolEnv
-    from fleetgym.executors.local import WorkerExit, WorkerHandle
+    from fleetgym.executors.local import WorkerExit
     from fleetgym.runner.lane import Lane
     from fleetgym.telemetry.tracing import RunTrace
 
-__all__ = ["Attempt"]
+__all__ = ["Agent", "Attempt"]
 
 GRACE_S = 5.0
 """How long a framework may go on after its episode has ended, before it is killed."""
+
+
+class Agent(Protocol):
+    """The process, or whatever else, that plays an episode."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is gone."""
+        ...
+
+    async def wait(self) -> WorkerExit:
+        """Wait until it is gone; may be called again and be cancelled."""
+        ...
+
+    async def kill(self) -> None:
+        """End it."""
+        ...
 
 
 class Attempt:
@@ -172,7 +189,7 @@ class Attempt:
 
     async def _work(self, session: Session) -> None:
         home = Path(tempfile.mkdtemp(prefix="fleetgym-run-"))
-        handle: WorkerHandle | None = None
+        handle: Agent | None = None
         try:
             handle = await self.lane.spawn(self.key, session, home)
             await self._watch(session, handle)
@@ -181,7 +198,7 @@ class Attempt:
                 await asyncio.shield(self._bury(handle))
             shutil.rmtree(home, ignore_errors=True)
 
-    async def _watch(self, session: Session, handle: WorkerHandle) -> None:
+    async def _watch(self, session: Session, handle: Agent) -> None:
         """Wait until the worker ends; once the episode is over it has only the grace left."""
         worker = asyncio.ensure_future(handle.wait())
         over = asyncio.ensure_future(session.ended.wait())
@@ -195,7 +212,7 @@ class Attempt:
             over.cancel()
             worker.cancel()
 
-    async def _bury(self, handle: WorkerHandle) -> None:
+    async def _bury(self, handle: Agent) -> None:
         ended = handle.ended
         if not ended:
             await handle.kill()

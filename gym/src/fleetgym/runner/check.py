@@ -12,29 +12,35 @@ from __future__ import annotations
 
 import contextlib
 import json
+import multiprocessing
+import os
 import warnings
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gymnasium.utils.env_checker import check_env
 
 from fleetgym import environments
+from fleetgym.contracts.errors import UnknownName
 from fleetgym.contracts.json import canonical_json
 from fleetgym.contracts.specs import load
 from fleetgym.contracts.tools import SUBMIT, ToolCall, ToolResult
 from fleetgym.policy.driver import play
+from fleetgym.registry import Registry
+from fleetgym.sandboxes import provider
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from fleetgym.contracts.sandbox import SandboxProvider
     from fleetgym.env import ToolEnv
-    from fleetgym.registry import Registry
 
 __all__ = ["EXPERT_AT_LEAST", "IDLE_AT_MOST", "Check", "check_environment"]
 
 EXPERT_AT_LEAST = 0.99
 IDLE_AT_MOST = 0.15
+
+_SEEDS_A_PART = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,38 +60,64 @@ class Check:
 def check_environment(
     registry: Registry,
     environment: str,
-    sandboxes: SandboxProvider,
     *,
-    seeds: Iterable[int],
-    scenarios: Iterable[str] | None = None,
+    seeds: Sequence[int],
+    scenarios: Sequence[str] = (),
+    sandbox: str = "local",
+    jobs: int = 0,
 ) -> Iterator[Check]:
-    """Yield each check as it is done.
+    """Yield each check when it is done, scenarios and seeds spread over processes.
 
     Args:
         registry: Where names are looked up.
         environment: Its id.
-        sandboxes: Opens the episodes' sandboxes.
         seeds: Instances that expert and idle agents play.
         scenarios: Some of the environment's; all by default.
+        sandbox: Kind of the episodes' sandboxes.
+        jobs: Processes at a time; 0: one a core.
+
+    Raises:
+        UnknownName: There is no such environment or scenario.
     """
-    spec = registry.environment(environment)
-    policy = load(spec.policy)()
-    seeds = list(seeds)
-    for scenario in scenarios or registry.scenarios(environment):
-        env = environments.make(
-            registry, scenario, sandboxes=sandboxes, environment=environment, render_mode="ansi"
-        )
-        try:
-            yield _gymnasium(env)
-            for seed in seeds:
-                expert = _episode(env, seed, _expert(policy))
-                yield _at_least("expert", env, seed, expert.score)
-                yield _telescopes(env, seed, expert)
-                yield _at_most("no-op", env, seed, _episode(env, seed, _placeholder).score)
-                yield _at_most("random", env, seed, _episode(env, seed, _random).score)
-            yield _repeats(env, seeds[0], _expert(policy))
-        finally:
-            env.close()
+    known = registry.scenarios(environment)
+    for scenario in scenarios:
+        if scenario not in known:
+            raise UnknownName("scenario", scenario, known)
+    parts = [
+        (environment, scenario, list(seeds[start : start + _SEEDS_A_PART]), sandbox, start == 0)
+        for scenario in scenarios or known
+        for start in range(0, len(seeds), _SEEDS_A_PART)
+    ]
+    # Fresh interpreters: this one may have threads.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs or os.cpu_count() or 1, mp_context=context) as pool:
+        for future in as_completed([pool.submit(_part, *part) for part in parts]):
+            yield from future.result()
+
+
+def _part(
+    environment: str, scenario: str, seeds: Sequence[int], sandbox: str, once: bool
+) -> list[Check]:
+    """Return the checks of some seeds, with those that one seed is enough for if ``once``."""
+    registry = Registry.discover()
+    policy = load(registry.environment(environment).policy)()
+    sandboxes = provider(sandbox)
+    env = environments.make(
+        registry, scenario, sandboxes=sandboxes, environment=environment, render_mode="ansi"
+    )
+    checks: list[Check] = []
+    try:
+        if once:
+            checks += [_gymnasium(env), _repeats(env, seeds[0], _expert(policy))]
+        for seed in seeds:
+            expert = _episode(env, seed, _expert(policy))
+            checks += [_at_least("expert", env, seed, expert.score), _telescopes(env, seed, expert)]
+            checks.append(_at_most("no-op", env, seed, _episode(env, seed, _placeholder).score))
+            checks.append(_at_most("random", env, seed, _episode(env, seed, _random).score))
+    finally:
+        env.close()
+        sandboxes.close()
+    return checks
 
 
 @dataclass(frozen=True, slots=True)

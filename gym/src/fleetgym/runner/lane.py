@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from fleetgym.contracts.policy import ReferencePolicy
     from fleetgym.env import ToolEnv
     from fleetgym.episode import Session
-    from fleetgym.executors.local import WorkerHandle
     from fleetgym.gateway import Upstream
+    from fleetgym.runner.attempt import Agent
 
 __all__ = ["ATTEMPTS", "Lane", "LaneConfig"]
 
@@ -152,7 +152,7 @@ class Lane:
         profile = load(self.registry.model(key.model).entry_point)
         return PolicyUpstream(self.policy(environment), profile, key.seed)
 
-    async def spawn(self, key: RunKey, session: Session, home: Path) -> WorkerHandle:
+    async def spawn(self, key: RunKey, session: Session, home: Path) -> Agent:
         """Start the framework's process for one run."""
         from fleetgym.executors.local import Job, connect  # noqa: PLC0415
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fleetgym.episode import Session
+    from fleetgym.runner.attempt import Agent
 
 __all__ = ["ServeOptions", "serve_episode"]
 
@@ -106,7 +107,7 @@ class _ServingLane(Lane):
             budget=asdict(replace(scenario.budget, seconds=options.seconds)),
         )
 
-    async def spawn(self, key: RunKey, session: Session, home: Path) -> _Outsider:
+    async def spawn(self, key: RunKey, session: Session, home: Path) -> Agent:
         """Tell where the episode is, or run the command that plays it."""
         del home
         url = f"{self.url}/r/{key.run_id}"

@@ -37,8 +37,8 @@ _LIMITS: Mapping[str, str] = {
 def argument_model(spec: ToolSpec) -> type[BaseModel]:
     """Return a model whose own JSON Schema says what the tool's says.
 
-    An optional argument without a default is None unless given; dump with
-    ``exclude_unset=True``, and the tool is called with what the model wrote and nothing else.
+    An optional argument without a default is None when the model left it out. Call the tool with
+    what was given and is not None.
     """
     required = set(spec.parameters.get("required", ()))
     fields: dict[str, Any] = {

@@ -22,7 +22,7 @@ def register_frameworks(register: Callable[[FrameworkSpec], None]) -> None:
             entry_point="fleetgym_plugin_langgraph.framework:LangGraph",
             distributions=("langgraph", "langgraph-prebuilt", "langchain-openai", "openai"),
             topologies=("single",),
-            summary="a StateGraph of model and tools, as LangGraph's guide builds an agent",
+            summary="a StateGraph of a model node and a ToolNode",
             environment={"LANGCHAIN_TRACING_V2": "false", "LANGSMITH_TRACING": "false"},
         )
     )

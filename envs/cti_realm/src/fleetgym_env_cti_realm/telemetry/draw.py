@@ -47,7 +47,8 @@ def objects(values: Iterable[Any]) -> Array:
 def indices(rng: Generator, n: int, weights: Sequence[float]) -> npt.NDArray[np.intp]:
     """Return ``n`` indices drawn by weight."""
     edges = np.cumsum(np.asarray(weights, dtype=float))
-    return np.searchsorted(edges, rng.random(n) * edges[-1], side="right")
+    drawn: npt.NDArray[np.intp] = np.searchsorted(edges, rng.random(n) * edges[-1], side="right")
+    return drawn
 
 
 def pick(

@@ -1,0 +1,1 @@
+"""LangChain in fleetgym."""
