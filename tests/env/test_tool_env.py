@@ -7,7 +7,9 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 from fleetgym.contracts.errors import EpisodeOver, SandboxError, SpecError, UnknownName
-from tiny import SCENARIO, TinyEnv, TinyProvider, tiny_env
+from fleetgym_env_tiny.env import TinyEnv
+from fleetgym_env_tiny.scenarios import SCENARIO
+from tiny import TinyProvider, tiny_env
 
 
 def look(place: str = "here") -> dict[str, Any]:

@@ -72,7 +72,11 @@ class World:
 
 @asynccontextmanager
 async def world(
-    folder: Path, *, policy: Any = None, steps: int = 8, on_step: Callable[[Any], None] | None = None
+    folder: Path,
+    *,
+    policy: Any = None,
+    steps: int = 8,
+    on_step: Callable[[Any], None] | None = None,
 ) -> AsyncGenerator[World]:
     """Serve one episode on a free port of this machine."""
     routes, gateway = EpisodeRoutes(), Gateway()

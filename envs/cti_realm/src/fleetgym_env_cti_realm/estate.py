@@ -266,6 +266,11 @@ class Estate:
         return {host.name: host for host in self.hosts}
 
     @cached_property
+    def linux_user_by_name(self) -> Mapping[str, LinuxUser]:
+        """People's Linux accounts by name."""
+        return {user.name: user for user in self.linux_users}
+
+    @cached_property
     def employee_by_upn(self) -> Mapping[str, Employee]:
         """Employees by user principal name, in lower case."""
         return {employee.upn: employee for employee in self.employees}

@@ -73,7 +73,7 @@ class RunKey(_Frozen):
     parameters: dict[str, Any] = Field(default_factory=dict)
     """The plugin's declared parameters, all of them, as they were in force."""
 
-    budget: dict[str, float] = Field(default_factory=dict)
+    budget: dict[str, int | float] = Field(default_factory=dict)
     """What the run might spend, field by field."""
 
     @property

@@ -78,8 +78,11 @@ class FrameworkParent:
     """The warm process of one framework. It ends with this process, however that ends."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
-        """Take over a process that is warm."""
+        """Take over a process that has been started."""
         self._process = process
+        self.pid = process.pid
+        self.cold = False
+        """Whether each run imports for itself, because importing starts threads."""
 
     @classmethod
     async def start(cls, framework: RegisteredFramework, socket_path: str) -> FrameworkParent:
@@ -147,6 +150,7 @@ class FrameworkParent:
         if not said:
             await self._process.wait()
             raise OperatorError(f"{name}: it could not be imported. {_tail(log)}")
+        self.cold = bool(json.loads(said)["cold"])
 
 
 async def connect(socket_path: str) -> Connection:

@@ -145,7 +145,9 @@ def _of_environment(folder: Path) -> str:
 
 
 def _of_source(folder: Path) -> str:
-    return digest([path.read_text(encoding="utf-8") for path in sorted(folder.rglob("src/**/*.py"))])
+    return digest(
+        [path.read_text(encoding="utf-8") for path in sorted(folder.rglob("src/**/*.py"))]
+    )
 
 
 def _made_from(target: Path) -> str:

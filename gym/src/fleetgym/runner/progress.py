@@ -24,10 +24,12 @@ def progress() -> Listener:
 def _line(event: Finished) -> str:
     record = event.record
     score = "" if record.score is None else f" {record.score.value:.2f}"
-    again = " (will be tried again)" if event.retried else ""
+    again = "; will be tried again" if event.retried else ""
+    # A success needs no explanation.
+    why = f" ({record.detail}{again})" if record.category is not None else ""
     return (
         f"{record.key.framework:<10} {record.key.scenario} seed {record.key.seed}: "
-        f"{record.outcome.value}{score}{again}"
+        f"{record.outcome.value}{score}{why}"
     )
 
 
@@ -112,7 +114,7 @@ class LiveProgress:
             tally = "  ".join(f"{o.value} {n}" for o, n in self._tally.most_common())
             self._bar.update(self._task, advance=1, tally=tally)
         if record.outcome is not Outcome.SUCCESS:
-            self.note(f"{_line(event)}  {record.detail}")
+            self.note(_line(event))
 
     def close(self) -> None:
         """Leave the bar as it stands."""

@@ -1,0 +1,275 @@
+"""The columns of Linux process and file events that follow from the others.
+
+Process ids, report ids and sessions are functions of host and time, hashes of distribution and path:
+rows that are completed one by one fit those that were made thousands at a time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fleetgym_env_cti_realm.telemetry.clock import HOUR, SECOND, begin
+from fleetgym_env_cti_realm.telemetry.draw import Array, each, stable
+from fleetgym_env_cti_realm.telemetry.linux_words import ACCOUNT_IDS, linux_words
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+    from fleetgym_env_cti_realm.estate import Estate
+
+__all__ = ["INITIATOR", "fill_files", "fill_processes", "pid_at"]
+
+INITIATOR = (
+    "InitiatingProcessFolderPath",
+    "InitiatingProcessCommandLine",
+    "InitiatingProcessAccountName",
+    "InitiatingProcessParentFileName",
+)
+"""What has to be known of the process that acts."""
+
+_SYSTEM = ("/usr/", "/bin/", "/sbin/", "/lib/", "/opt/microsoft/")
+_SHELLS = frozenset({"-bash", "bash", "-sh", "/bin/bash", "-zsh", "/usr/bin/bash"})
+_SESSION = 2 * HOUR
+_PIDS = 4_194_304
+
+
+@lru_cache(maxsize=4096)
+def _host(seed: int, name: str) -> tuple[int, int, int, int]:
+    """Return four numbers of a host: first pid, pids per 1000 s, first report, reports per 1000 s."""
+    bits = stable("host", seed, name)
+    return bits % _PIDS, 2000 + (bits >> 22) % 9000, (bits >> 36) % 90_000, 40 + (bits >> 50) % 400
+
+
+def pid_at(estate: Estate, host: str, time: int) -> int:
+    """Return the process id that ``host`` gives out at ``time`` (microseconds since 1970)."""
+    first, rate, _, _ = _host(estate.seed, host)
+    return (first + time * rate // (1000 * SECOND)) % _PIDS
+
+
+def _report(estate: Estate, host: str, time: int) -> int:
+    _, _, first, rate = _host(estate.seed, host)
+    return first + (time - begin(estate) + 720 * HOUR) * rate // (1000 * SECOND)
+
+
+@lru_cache(maxsize=65_536)
+def _content(*parts: object) -> tuple[str, str, str, int]:
+    """Return SHA-1, SHA-256, MD5 and size of the file that ``parts`` name."""
+    text = "\x1f".join(map(str, parts)).encode()
+    digits = hashlib.shake_128(text).hexdigest(72)
+    size = 1500 + int(digits[136:], 16) % 2_000_000
+    return digits[:40], digits[40:104], digits[104:136], size
+
+
+def _image(estate: Estate, host: str, path: str) -> tuple[str, str, str, int]:
+    """Return the content of a program: the distribution's, or else that of the path everywhere."""
+    if path.startswith(_SYSTEM):
+        return _content(estate.host_by_name[host].distribution, path)
+    return _content(estate.seed, path)
+
+
+def _target(
+    estate: Estate, host: str, path: str, action: str, time: int
+) -> tuple[str | None, str | None, str | None, int | None]:
+    """Return the content of a file as it is written; unknown once it is deleted."""
+    if action == "FileDeleted":
+        return None, None, None, None
+    name = path.rpartition("/")[2]
+    if "." not in name or path.startswith(_SYSTEM):
+        return _image(estate, host, path)
+    return _content(estate.seed, host, path, time // (60 * SECOND))
+
+
+def fill_processes(estate: Estate, rng: Generator, columns: dict[str, Array]) -> None:
+    """Add all columns of ``DeviceProcessEvents`` that follow from those that are there.
+
+    ``Timestamp`` is in microseconds. Entries that are None are filled as absent columns are.
+    """
+    hosts, times = columns["DeviceName"], columns["Timestamp"]
+    paths, accounts = columns["FolderPath"], columns["AccountName"]
+    _device(estate, columns)
+    _contents(columns, each(lambda h, p: _image(estate, h, p), hosts, paths))
+    put(columns, "FileName", each(_base, paths))
+    put(columns, "ActionType", _same("ProcessCreated", columns))
+    put(columns, "ProcessId", each(lambda h, t: pid_at(estate, h, t), hosts, times.tolist()))
+    put(columns, "ProcessCreationTime", times - rng.integers(300, 9000, len(times)))
+    put(columns, "ProcessTokenElevation", _same("None", columns))
+    put(columns, "AccountDomain", each(_short, hosts))
+    _initiator(estate, rng, columns)
+    session = each(lambda h, a, t: _session(estate, h, a, t), hosts, accounts, times.tolist())
+    put(columns, "LogonId", session)
+    put(columns, "CreatedProcessSessionId", session)
+    put(columns, "InitiatingProcessLogonId", columns["InitiatingProcessSessionId"])
+    actors = columns["InitiatingProcessAccountName"]
+    put(columns, "AdditionalFields", each(_posix, accounts, actors, columns["ProcessId"]))
+
+
+def fill_files(estate: Estate, rng: Generator, columns: dict[str, Array]) -> None:
+    """Add all columns of ``DeviceFileEvents`` that follow, as :func:`fill_processes` does."""
+    hosts, times = columns["DeviceName"], columns["Timestamp"]
+    paths, actions = columns["FolderPath"], columns["ActionType"]
+    _device(estate, columns)
+    contents = each(
+        lambda h, p, a, t: _target(estate, h, p, a, t), hosts, paths, actions, times.tolist()
+    )
+    _contents(columns, contents)
+    put(columns, "FileName", each(_base, paths))
+    _initiator(estate, rng, columns)
+    previous = columns.get("PreviousFolderPath", _same(None, columns))
+    put(columns, "PreviousFileName", each(lambda p: p and _base(p), previous))
+    actors = columns["InitiatingProcessAccountName"]
+    put(columns, "RequestAccountName", actors)
+    put(columns, "RequestProtocol", _same("Local", columns))
+    put(columns, "AdditionalFields", each(_file_type, paths))
+
+
+def put(columns: dict[str, Array], name: str, values: Array) -> None:
+    """Set column ``name`` to ``values``, save where it has a value already."""
+    given = columns.get(name)
+    if given is None:
+        columns[name] = values
+        return
+    missing = np.equal(given, None)
+    if missing.any():
+        columns[name] = np.where(missing, values, given)
+
+
+def _same(value: object, columns: dict[str, Array]) -> Array:
+    return np.full(len(columns["Timestamp"]), value, dtype=object)
+
+
+def _base(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
+def _short(host: str) -> str:
+    return host.partition(".")[0]
+
+
+def _device(estate: Estate, columns: dict[str, Array]) -> None:
+    known = estate.host_by_name
+    hosts, times = columns["DeviceName"], columns["Timestamp"].tolist()
+    put(columns, "DeviceId", each(lambda name: known[name].device_id, hosts))
+    put(columns, "ReportId", each(lambda h, t: _report(estate, h, t), hosts, times))
+
+
+def _contents(columns: dict[str, Array], contents: Array, prefix: str = "") -> None:
+    sizes = "FileSize" if not prefix else f"{prefix}FileSize"
+    for index, name in enumerate((f"{prefix}SHA1", f"{prefix}SHA256", f"{prefix}MD5", sizes)):
+        put(columns, name, each(lambda content, index=index: content[index], contents))
+
+
+def _initiator(estate: Estate, rng: Generator, columns: dict[str, Array]) -> None:
+    """Fill the columns of the acting process, which both tables share."""
+    hosts, times = columns["DeviceName"], columns["Timestamp"].tolist()
+    paths, commands = columns[INITIATOR[0]], columns[INITIATOR[1]]
+    actors, parents = columns[INITIATOR[2]], columns[INITIATOR[3]]
+    name = "InitiatingProcess"
+    put(columns, f"{name}FileName", each(_base, paths))
+    _contents(columns, each(lambda h, p: _image(estate, h, p), hosts, paths), name)
+    put(columns, f"{name}AccountDomain", each(_short, hosts))
+    put(columns, f"{name}TokenElevation", _same("None", columns))
+    waits = (rng.exponential(0.4, len(times)) * SECOND + 2000).astype(np.int64).tolist()
+    births = each(lambda *row: _birth(estate, *row), hosts, times, waits, paths, commands, actors)
+    put(columns, f"{name}CreationTime", births)
+    born = columns[f"{name}CreationTime"]
+    put(columns, f"{name}Id", each(lambda h, t: pid_at(estate, h, int(t)), hosts, born))
+    put(columns, f"{name}ParentId", each(lambda *r: _parent_pid(estate, *r), hosts, parents, born))
+    put(
+        columns,
+        f"{name}ParentCreationTime",
+        each(lambda *r: _parent_birth(estate, *r), hosts, parents, born),
+    )
+    put(
+        columns,
+        f"{name}SessionId",
+        each(lambda h, a, t: _session(estate, h, a, t), hosts, actors, times),
+    )
+    origin = each(lambda a, p, c: _remote_ip(estate, a, p, c), actors, paths, commands)
+    put(columns, f"Is{name}RemoteSession", np.not_equal(origin, None).astype(object))
+    put(columns, f"{name}RemoteSessionIP", origin)
+
+
+def _boot(estate: Estate, host: str, what: str) -> int:
+    """Return when a daemon started: a minute or so after its host's last boot."""
+    boot = int(np.datetime64(estate.host_by_name[host].boot, "us").astype(np.int64))
+    return boot + stable("daemon", host, what) % (90 * SECOND)
+
+
+def _birth(
+    estate: Estate, host: str, time: int, wait: int, path: str, command: str, actor: str
+) -> int:
+    """Return when the acting process began."""
+    if linux_words().command_of.get(path) == command:
+        return _boot(estate, host, path)
+    if command in _SHELLS:
+        begun = time // _SESSION * _SESSION
+        return begun - stable("shell", host, actor, begun) % (40 * 60 * SECOND)
+    return time - wait
+
+
+def _parent_pid(estate: Estate, host: str, parent: str, born: int) -> int:
+    if parent == "systemd":
+        return 1
+    return pid_at(estate, host, _parent_birth(estate, host, parent, born))
+
+
+def _parent_birth(estate: Estate, host: str, parent: str, born: int) -> int:
+    boot = int(np.datetime64(estate.host_by_name[host].boot, "us").astype(np.int64))
+    if parent == "systemd":
+        return boot
+    begun = _boot(estate, host, parent)
+    if parent in linux_words().daemons and begun < born:
+        return begun
+    return int(born) - 4000 - stable("parent", host, born) % (900 * 1000)
+
+
+def _session(estate: Estate, host: str, account: str, time: int) -> int:
+    """Return the session of a person's account; machines' accounts have none."""
+    if account not in estate.linux_user_by_name and account != "ansible":
+        return 0
+    return 200 + stable("session", host, account, time // _SESSION) % 60_000
+
+
+def _remote_ip(estate: Estate, actor: str, path: str, command: str) -> str | None:
+    user = estate.linux_user_by_name.get(actor)
+    if user and (command in _SHELLS or path.endswith("/sshd")):
+        return user.workstation_ip
+    if actor == "ansible" and path.endswith("/sshd"):
+        return next(host.ip for host in estate.hosts if host.role == "bastion")
+    return None
+
+
+def _posix(account: str, actor: str, group: int) -> str:
+    return (
+        '{"InitiatingProcessPosixEffectiveUser":{"Name":"%s","PosixUserId":%d},'  # noqa: UP031
+        '"ProcessPosixEffectiveUser":{"Name":"%s","PosixUserId":%d},'
+        '"ProcessPosixProcessGroupId":%d}' % (actor, _uid(actor), account, _uid(account), group)
+    )
+
+
+def _uid(account: str) -> int:
+    return ACCOUNT_IDS.get(account) or (0 if account == "root" else 1000 + stable(account) % 60)
+
+
+def _file_type(path: str) -> str | None:
+    kind = _TYPES.get(path.rpartition(".")[2])
+    return '{"FileType":"%s"}' % kind if kind else None  # noqa: UP031
+
+
+_TYPES = {
+    "conf": "Text",
+    "gz": "GZip",
+    "json": "Json",
+    "log": "Text",
+    "o": "Elf",
+    "pdf": "Pdf",
+    "py": "PythonScript",
+    "service": "Text",
+    "sh": "ShellScript",
+    "webp": "WebP",
+    "yaml": "Text",
+}

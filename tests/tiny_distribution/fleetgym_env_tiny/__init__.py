@@ -1,0 +1,1 @@
+"""The smallest environment there can be: find a number, hand it in."""
