@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,12 +43,17 @@ class Started:
         return Warm(parent, connection, self.folder)
 
 
+def _always(path: Path) -> Callable[[str], Path]:
+    return lambda _: path
+
+
 @pytest.fixture
 async def start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncGenerator[Started]:
     """Return what starts frameworks; nothing learned in one test is known in another."""
-    monkeypatch.setattr("fleetgym.home.cache", lambda *parts: tmp_path_factory.mktemp("cache"))
+    cache = tmp_path_factory.mktemp("cache")
+    monkeypatch.setattr("fleetgym.home.cache", _always(cache))
     async with AsyncExitStack() as stack:
         # The path of a unix socket has to be short.
         folder = tmp_path_factory.mktemp("s")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from pathlib import Path
 
 
@@ -21,14 +20,14 @@ async def gone(pid: int) -> None:
 def descendants(pid: int) -> list[int]:
     """Return the children of a process, theirs, and so on."""
     found: list[int] = []
-    for entry in os.listdir("/proc"):
-        if entry.isdigit() and _parent(entry) == pid:
-            found += [int(entry), *descendants(int(entry))]
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and _parent(entry) == pid:
+            found += [int(entry.name), *descendants(int(entry.name))]
     return found
 
 
-def _parent(pid: str) -> int | None:
+def _parent(process: Path) -> int | None:
     try:
-        return int((Path("/proc") / pid / "stat").read_text().rpartition(")")[2].split()[1])
+        return int((process / "stat").read_text().rpartition(")")[2].split()[1])
     except OSError:
         return None

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from fleetgym.contracts.errors import SandboxError
 from proc import descendants, gone
 from toy import install_toy
 from world import NUMBER, world
-
-from fleetgym.contracts.errors import SandboxError
 
 if TYPE_CHECKING:
     from conftest import Started, Warm

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import web
-from tiny import SCENARIO, tiny_env
 
 from fleetgym.contracts.policy import Plan
 from fleetgym.contracts.record import ModelCallRecord
@@ -22,6 +21,7 @@ from fleetgym.episode import EpisodeRoutes, Session
 from fleetgym.executors.local import Job
 from fleetgym.gateway import Gateway, GatewayRun, PolicyUpstream
 from fleetgym.policy import EXPERT
+from tiny import SCENARIO, tiny_env
 
 TOKEN = "episode-token"
 SEED = 6

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -55,4 +56,6 @@ class TinyEnv(ToolEnv):
         return f"Find number {seed}.", {"number": seed * 7}
 
     def decode_truth(self, truth: Mapping[str, Any]) -> Mapping[str, Any]:
+        if os.environ.get("FLEETGYM_TINY_BROKEN"):
+            raise RuntimeError("The environment has a bug.")
         return truth

@@ -7,7 +7,6 @@ import contextlib
 import itertools
 import json
 import os
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,8 @@ from fleetgym import home
 from fleetgym.contracts.errors import OperatorError, SandboxError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from fleetgym.registry import RegisteredFramework
 
 __all__ = ["Connection", "FrameworkParent", "Job", "WorkerExit", "WorkerHandle", "connect"]
@@ -232,7 +233,8 @@ _LOST = "The framework's warm process has died, and its runs with it."
 class WorkerHandle:
     """A run's process."""
 
-    def __init__(self, kill: Any) -> None:
+    def __init__(self, kill: Callable[[], None]) -> None:
+        """Belong to one run; ``kill`` asks for its end."""
         self._kill = kill
         loop = asyncio.get_running_loop()
         self._pid: asyncio.Future[int] = loop.create_future()

@@ -23,7 +23,6 @@ import sys
 import tomllib
 from dataclasses import dataclass
 from importlib.metadata import distribution
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote, urlsplit
 
@@ -35,7 +34,8 @@ from fleetgym.contracts.json import digest
 from fleetgym.registry.frameworks import MANIFEST, Manifest, read_manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
+    from pathlib import Path
 
 __all__ = ["Added", "add", "remove"]
 
@@ -114,9 +114,8 @@ def _name_of(folder: Path) -> str:
         )
     if not (folder / "requirements.txt").is_file():
         raise SpecError(
-            f"{str(folder)!r} has no requirements.txt, which locks what the plugin runs on. Make it "
-            "with `uv pip compile --universal --generate-hashes requirements.in -o "
-            "requirements.txt`."
+            f"{str(folder)!r} has no requirements.txt, which locks what it runs on. Make it: "
+            "`uv pip compile --universal --generate-hashes requirements.in -o requirements.txt`."
         )
     return name.removeprefix(_PREFIX)
 
@@ -210,7 +209,7 @@ def _our_requirement() -> list[str]:
     if not origin:
         return [f"fleetgym=={ours.version}"]
     if "dir_info" in origin:
-        source = unquote(urlsplit(origin["url"]).path)
+        source = unquote(urlsplit(str(origin["url"])).path)
         return ["--editable", source] if origin["dir_info"].get("editable") else [source]
     return [f"fleetgym @ {origin['url']}"]
 
@@ -246,7 +245,7 @@ def _uv(*arguments: str, about: str) -> None:
 
 
 @contextlib.contextmanager
-def _locked(name: str) -> Iterator[None]:
+def _locked(name: str) -> Generator[None]:
     """Hold the lock of one plugin's environment."""
     folder = home.venvs()
     try:

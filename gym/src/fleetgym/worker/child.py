@@ -91,7 +91,7 @@ def _leave_parent(report_to: int, home: Path) -> int:
         os.dup2(source, target)
     if report_to != 3:
         os.dup2(report_to, 3, inheritable=False)
-    os.closerange(4, max(int(name) for name in os.listdir("/proc/self/fd")) + 1)
+    os.closerange(4, max(int(path.name) for path in Path("/proc/self/fd").iterdir()) + 1)
     signal.set_wakeup_fd(-1)
     for number in _DEFAULTED:
         signal.signal(number, signal.SIG_DFL)

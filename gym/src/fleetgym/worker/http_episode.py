@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
 import httpx
@@ -47,7 +47,11 @@ class HttpEpisode:
             trust_env=False,
             verify=url.startswith("https:"),
         )
-        told = self._ask("GET", "brief")
+        try:
+            told = self._ask("GET", "brief")
+        except BaseException:
+            self.close()
+            raise
         self._brief = Brief(
             system=told["system"],
             task=told["task"],
@@ -58,6 +62,16 @@ class HttpEpisode:
         self._seed = int(told["seed"])
         self._model: Mapping[str, Any] = told["model"]
         self._submitted = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections; the episode goes on."""
+        self._client.close()
 
     @property
     def brief(self) -> Brief:
@@ -129,10 +143,8 @@ class HttpEpisode:
             )
         except httpx.TransportError as error:
             raise OperatorError(f"The episode at {self._url} does not answer: {error}.") from error
-        if response.status_code == httpx.codes.NO_CONTENT:
-            return {}
         if response.is_success:
-            return response.json()
+            return response.json() if response.content else {}
         raise _refusal(response)
 
 

@@ -1,4 +1,4 @@
-"""When things happen: people by the working day of their place, load by day and night, machines always."""
+"""When things happen: people keep office hours, load follows the day, machines never rest."""
 
 from __future__ import annotations
 

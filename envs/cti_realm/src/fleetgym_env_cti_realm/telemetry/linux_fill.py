@@ -1,13 +1,14 @@
 """The columns of Linux process and file events that follow from the others.
 
-Process ids, report ids and sessions are functions of host and time, hashes of distribution and path:
-rows that are completed one by one fit those that were made thousands at a time.
+Process ids, report ids and sessions are functions of host and time, hashes of distribution and
+path: rows that are completed one by one fit those that were made thousands at a time.
 """
 
 from __future__ import annotations
 
 import hashlib
-from functools import lru_cache
+from functools import lru_cache, partial
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,7 +40,7 @@ _PIDS = 4_194_304
 
 @lru_cache(maxsize=4096)
 def _host(seed: int, name: str) -> tuple[int, int, int, int]:
-    """Return four numbers of a host: first pid, pids per 1000 s, first report, reports per 1000 s."""
+    """Return first pid, pids per 1000 s, first report and reports per 1000 s of a host."""
     bits = stable("host", seed, name)
     return bits % _PIDS, 2000 + (bits >> 22) % 9000, (bits >> 36) % 90_000, 40 + (bits >> 50) % 400
 
@@ -91,15 +92,15 @@ def fill_processes(estate: Estate, rng: Generator, columns: dict[str, Array]) ->
     hosts, times = columns["DeviceName"], columns["Timestamp"]
     paths, accounts = columns["FolderPath"], columns["AccountName"]
     _device(estate, columns)
-    _contents(columns, each(lambda h, p: _image(estate, h, p), hosts, paths))
+    _contents(columns, each(partial(_image, estate), hosts, paths))
     put(columns, "FileName", each(_base, paths))
     put(columns, "ActionType", _same("ProcessCreated", columns))
-    put(columns, "ProcessId", each(lambda h, t: pid_at(estate, h, t), hosts, times.tolist()))
+    put(columns, "ProcessId", each(partial(pid_at, estate), hosts, times.tolist()))
     put(columns, "ProcessCreationTime", times - rng.integers(300, 9000, len(times)))
     put(columns, "ProcessTokenElevation", _same("None", columns))
     put(columns, "AccountDomain", each(_short, hosts))
     _initiator(estate, rng, columns)
-    session = each(lambda h, a, t: _session(estate, h, a, t), hosts, accounts, times.tolist())
+    session = each(partial(_session, estate), hosts, accounts, times.tolist())
     put(columns, "LogonId", session)
     put(columns, "CreatedProcessSessionId", session)
     put(columns, "InitiatingProcessLogonId", columns["InitiatingProcessSessionId"])
@@ -112,14 +113,12 @@ def fill_files(estate: Estate, rng: Generator, columns: dict[str, Array]) -> Non
     hosts, times = columns["DeviceName"], columns["Timestamp"]
     paths, actions = columns["FolderPath"], columns["ActionType"]
     _device(estate, columns)
-    contents = each(
-        lambda h, p, a, t: _target(estate, h, p, a, t), hosts, paths, actions, times.tolist()
-    )
+    contents = each(partial(_target, estate), hosts, paths, actions, times.tolist())
     _contents(columns, contents)
     put(columns, "FileName", each(_base, paths))
     _initiator(estate, rng, columns)
     previous = columns.get("PreviousFolderPath", _same(None, columns))
-    put(columns, "PreviousFileName", each(lambda p: p and _base(p), previous))
+    put(columns, "PreviousFileName", each(_base_or_none, previous))
     actors = columns["InitiatingProcessAccountName"]
     put(columns, "RequestAccountName", actors)
     put(columns, "RequestProtocol", _same("Local", columns))
@@ -132,13 +131,24 @@ def put(columns: dict[str, Array], name: str, values: Array) -> None:
     if given is None:
         columns[name] = values
         return
-    missing = np.equal(given, None)
-    if missing.any():
-        columns[name] = np.where(missing, values, given)
+    if any(value is None for value in given):
+        columns[name] = each(_first, given, values)
 
 
 def _same(value: object, columns: dict[str, Array]) -> Array:
     return np.full(len(columns["Timestamp"]), value, dtype=object)
+
+
+def _first(given: object, value: object) -> object:
+    return value if given is None else given
+
+
+def _known(value: object) -> bool:
+    return value is not None
+
+
+def _base_or_none(path: str | None) -> str | None:
+    return None if path is None else _base(path)
 
 
 def _base(path: str) -> str:
@@ -150,16 +160,16 @@ def _short(host: str) -> str:
 
 
 def _device(estate: Estate, columns: dict[str, Array]) -> None:
-    known = estate.host_by_name
+    device_ids = {host.name: host.device_id for host in estate.hosts}
     hosts, times = columns["DeviceName"], columns["Timestamp"].tolist()
-    put(columns, "DeviceId", each(lambda name: known[name].device_id, hosts))
-    put(columns, "ReportId", each(lambda h, t: _report(estate, h, t), hosts, times))
+    put(columns, "DeviceId", each(device_ids.__getitem__, hosts))
+    put(columns, "ReportId", each(partial(_report, estate), hosts, times))
 
 
 def _contents(columns: dict[str, Array], contents: Array, prefix: str = "") -> None:
     sizes = "FileSize" if not prefix else f"{prefix}FileSize"
     for index, name in enumerate((f"{prefix}SHA1", f"{prefix}SHA256", f"{prefix}MD5", sizes)):
-        put(columns, name, each(lambda content, index=index: content[index], contents))
+        put(columns, name, each(itemgetter(index), contents))
 
 
 def _initiator(estate: Estate, rng: Generator, columns: dict[str, Array]) -> None:
@@ -169,27 +179,27 @@ def _initiator(estate: Estate, rng: Generator, columns: dict[str, Array]) -> Non
     actors, parents = columns[INITIATOR[2]], columns[INITIATOR[3]]
     name = "InitiatingProcess"
     put(columns, f"{name}FileName", each(_base, paths))
-    _contents(columns, each(lambda h, p: _image(estate, h, p), hosts, paths), name)
+    _contents(columns, each(partial(_image, estate), hosts, paths), name)
     put(columns, f"{name}AccountDomain", each(_short, hosts))
     put(columns, f"{name}TokenElevation", _same("None", columns))
     waits = (rng.exponential(0.4, len(times)) * SECOND + 2000).astype(np.int64).tolist()
-    births = each(lambda *row: _birth(estate, *row), hosts, times, waits, paths, commands, actors)
+    births = each(partial(_birth, estate), hosts, times, waits, paths, commands, actors)
     put(columns, f"{name}CreationTime", births)
     born = columns[f"{name}CreationTime"]
-    put(columns, f"{name}Id", each(lambda h, t: pid_at(estate, h, int(t)), hosts, born))
-    put(columns, f"{name}ParentId", each(lambda *r: _parent_pid(estate, *r), hosts, parents, born))
+    put(columns, f"{name}Id", each(partial(pid_at, estate), hosts, born))
+    put(columns, f"{name}ParentId", each(partial(_parent_pid, estate), hosts, parents, born))
     put(
         columns,
         f"{name}ParentCreationTime",
-        each(lambda *r: _parent_birth(estate, *r), hosts, parents, born),
+        each(partial(_parent_birth, estate), hosts, parents, born),
     )
     put(
         columns,
         f"{name}SessionId",
-        each(lambda h, a, t: _session(estate, h, a, t), hosts, actors, times),
+        each(partial(_session, estate), hosts, actors, times),
     )
-    origin = each(lambda a, p, c: _remote_ip(estate, a, p, c), actors, paths, commands)
-    put(columns, f"Is{name}RemoteSession", np.not_equal(origin, None).astype(object))
+    origin = each(partial(_remote_ip, estate), actors, paths, commands)
+    put(columns, f"Is{name}RemoteSession", each(_known, origin))
     put(columns, f"{name}RemoteSessionIP", origin)
 
 
