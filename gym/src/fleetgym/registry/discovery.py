@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 import pluggy
 
 from fleetgym import home, hookspecs
-from fleetgym.contracts.errors import SpecError, UnknownName
+from fleetgym.contracts.errors import OperatorError, SpecError, UnknownName
 from fleetgym.contracts.specs import EnvSpec, FrameworkSpec, GraderSpec, ModelSpec, load
 from fleetgym.registry.frameworks import RegisteredFramework, read_manifest
 
@@ -79,7 +79,14 @@ class Registry:
         return _get("environment", name, self.environments)
 
     def framework(self, name: str) -> RegisteredFramework:
-        """Return one framework, or raise ``UnknownName``."""
+        """Return one framework, or raise ``UnknownName``.
+
+        Raises:
+            OperatorError: Its plugin is there, but broken.
+        """
+        for broken in self.broken:
+            if broken.name == name:
+                raise OperatorError(f"Framework {name!r} is broken: {broken.reason}")
         return _get("framework", name, self.frameworks)
 
     def grader(self, name: str) -> GraderSpec:
