@@ -50,7 +50,7 @@ setup: $(STATE)/setup.stamp
 	@$(BIN)/fleetgym plugins add --quiet $(PLUGINS)
 
 $(UV): requirements/bootstrap.txt
-	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --upgrade --target $(STATE)/tools \
+	@$(PYTHON) -m pip install -qq --disable-pip-version-check --upgrade --target $(STATE)/tools \
 		--require-hashes -r requirements/bootstrap.txt
 	@touch $@
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import shutil
 import subprocess
@@ -47,7 +48,7 @@ def kb_digest() -> str:
 def ensure() -> Path:
     """Return the knowledge base's directory, made if need be: some seconds, the first time.
 
-    Any number of processes may call this at once.
+    Any number of processes may call this at once; one builds, the others wait for it.
 
     Raises:
         OperatorError: It could not be made; says why.
@@ -85,15 +86,22 @@ def _cache_key() -> str:
 
 
 def _make(place: Path) -> None:
-    """Build beside ``place``, then rename: a directory there is always a complete one."""
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        making = Path(tempfile.mkdtemp(dir=place.parent, prefix=".making-"))
+        with (place.parent / ".lock").open("w") as turn:
+            fcntl.flock(turn, fcntl.LOCK_EX)
+            if not place.is_dir():
+                _build_aside(place)
     except OSError as error:
         raise OperatorError(
             f"The knowledge base cannot be kept in {str(place.parent)!r}: {error.strerror}. "
             "Set FLEETGYM_HOME to a writable directory."
         ) from error
+
+
+def _build_aside(place: Path) -> None:
+    """Build beside ``place``, then rename: a directory there is always a complete one."""
+    making = Path(tempfile.mkdtemp(dir=place.parent, prefix=".making-"))
     try:
         builder = [sys.executable, "-m", "fleetgym_kb.index", str(making)]
         done = subprocess.run(builder, capture_output=True, text=True, check=False)
@@ -106,10 +114,6 @@ def _make(place: Path) -> None:
         # It was made for this user alone; sandboxes may run as another one.
         making.chmod(0o755)
         making.rename(place)
-    except OSError:
-        # Another process was first, with equal content; anything else is a real failure.
-        if not place.is_dir():
-            raise
     finally:
         shutil.rmtree(making, ignore_errors=True)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import platform
 import sys
@@ -22,7 +23,7 @@ import aiohttp
 from aiohttp import web
 
 from fleetgym import environments
-from fleetgym.contracts.errors import FleetgymError, OperatorError, SandboxError
+from fleetgym.contracts.errors import FleetgymError, OperatorError
 from fleetgym.contracts.record import Outcome, RunKey, RunRecord
 from fleetgym.contracts.scenario import Budget
 from fleetgym.contracts.specs import load
@@ -247,5 +248,7 @@ def config_line(config: LaneConfig) -> str:
 if __name__ == "__main__":
     try:
         asyncio.run(_main())
-    except (KeyboardInterrupt, SandboxError):
-        sys.exit(1)
+    finally:
+        # A thread that is still inside a step must not keep a lane alive that nobody talks to.
+        logging.shutdown()
+        os._exit(0)
