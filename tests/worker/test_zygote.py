@@ -136,8 +136,16 @@ async def test_runs_end_with_the_warm_process_and_are_void(toy: Warm, tmp_path: 
         with pytest.raises(SandboxError, match="warm process has died"):
             await handle.wait()
         await gone(pid)
-        with pytest.raises(SandboxError, match="warm process has died"):
-            await toy.connection.spawn(here.job(do="obey"))
+
+
+async def test_a_warm_process_that_died_is_replaced(toy: Warm, here: World) -> None:
+    before = toy.parent.pid
+    os.kill(before, signal.SIGKILL)
+    await toy.connection.lost()
+    report = await (await toy.connection.spawn(here.job(do="obey"))).wait()
+    assert here.session.submitted
+    assert report.error is None
+    assert toy.parent.pid != before
 
 
 async def test_what_a_run_imports_is_there_already_for_the_next_one(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 from collections.abc import AsyncGenerator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -13,15 +14,16 @@ from typing import Any
 
 from aiohttp import web
 
-from fleetgym.contracts.policy import Plan
+from fleetgym.contracts.policy import Plan, ReferencePolicy
 from fleetgym.contracts.record import ModelCallRecord
 from fleetgym.contracts.scenario import Budget
 from fleetgym.contracts.tools import ToolCall
 from fleetgym.episode import EpisodeRoutes, Session
 from fleetgym.executors.local import Job
-from fleetgym.gateway import Gateway, GatewayRun, PolicyUpstream
+from fleetgym.gateway import Answer, ChatRequest, Gateway, GatewayRun, PolicyUpstream, Upstream
 from fleetgym.policy import EXPERT
-from tiny import SCENARIO, tiny_env
+
+tiny: Any = importlib.import_module("tiny")  # the smallest environment, from `tests/env`
 
 TOKEN = "episode-token"
 SEED = 6
@@ -43,6 +45,33 @@ class Restless:
     def plan(self, prompt: str) -> Plan:
         for depth in (1, 2, 3) * 10:
             yield ToolCall("look", {"place": "here", "depth": depth})
+
+
+def expert(policy: ReferencePolicy) -> PolicyUpstream:
+    """Return a model that makes no mistakes at this policy."""
+    return PolicyUpstream(policy, EXPERT, SEED)
+
+
+class Silent:
+    """A model that never answers."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+
+    @asynccontextmanager
+    async def answer(self, request: ChatRequest) -> AsyncGenerator[Answer]:
+        self.asked.set()
+        await asyncio.Event().wait()
+        yield Answer(body={})
+
+
+class Failing:
+    """A model that is out of order."""
+
+    @asynccontextmanager
+    async def answer(self, request: ChatRequest) -> AsyncGenerator[Answer]:
+        error = {"message": "Out of order.", "type": "server_error", "code": "oops"}
+        yield Answer(status=500, body={"error": error})
 
 
 @dataclass
@@ -74,7 +103,7 @@ class World:
 async def world(
     folder: Path,
     *,
-    policy: Any = None,
+    upstream: Upstream | None = None,
     steps: int = 8,
     on_step: Callable[[Any], None] | None = None,
 ) -> AsyncGenerator[World]:
@@ -88,7 +117,9 @@ async def world(
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     host, port = runner.addresses[0][:2]
     url = f"http://{host}:{port}/r/r1"
-    env = tiny_env(folder / "instances", scenario=replace(SCENARIO, budget=Budget(steps=steps)))
+    env = tiny.tiny_env(
+        folder / "instances", scenario=replace(tiny.SCENARIO, budget=Budget(steps=steps))
+    )
     threads = ThreadPoolExecutor(2)
     await asyncio.to_thread(env.reset, seed=SEED)
     session = Session(
@@ -118,7 +149,7 @@ async def world(
             run_id="r1",
             token=TOKEN,
             model="policy/expert",
-            upstream=PolicyUpstream(policy or Seeker(), EXPERT, SEED),
+            upstream=upstream or expert(Seeker()),
             budget=session.budget,
             on_call=on_call,
             on_over=session.end,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -15,115 +16,190 @@ from fleetgym.contracts.errors import ToolError
 from fleetgym.contracts.sandbox import Limits, ToolFunction
 from fleetgym.contracts.tools import ToolSpec
 
-_TEXT = {"type": "object", "properties": {"text": {"type": "string"}}}
-
-SPECS = tuple(
-    ToolSpec(name=name, description=f"Tries to {name}.", parameters=_TEXT)
-    for name in (
-        "echo",
-        "refuse",
-        "break_down",
-        "sleep",
-        "print_much",
-        "read",
-        "write",
-        "environ",
-        "connect",
-        "import_module",
-        "leave_process",
-        "processes",
-        "die",
-        "say",
-    )
-)
-HIDDEN = frozenset({"say"})
+HIDDEN = frozenset({"secret_echo"})
 PRELOAD = ("json",)
 
 
-def open_toolset(  # noqa: C901 - a flat list of small tools
-    mounts: Mapping[str, Path], limits: Limits
-) -> Mapping[str, ToolFunction]:
-    def refuse(text: str = "") -> str:
-        raise ToolError(f"no {text}")
+def echo(text: str = "") -> str:
+    return text
 
-    def break_down(text: str = "") -> str:
-        raise RuntimeError(text)
 
-    def sleep(text: str) -> str:
-        time.sleep(float(text))
-        return "awake"
+def refuse(text: str = "") -> str:
+    raise ToolError(f"no {text}")
 
-    def read(text: str) -> str:
-        path = Path(text)
-        if not path.is_absolute():
-            path = mounts["data"] / path
+
+def break_down(text: str = "") -> str:
+    raise RuntimeError(text)
+
+
+def die() -> str:
+    os._exit(3)
+
+
+def sleep(text: str) -> str:
+    time.sleep(float(text))
+    return "awake"
+
+
+def hang(text: str = "") -> str:
+    """Tell the named pipe ``text`` that it begins, and do not even listen to the alarm."""
+    if text:
+        os.close(os.open(text, os.O_WRONLY))
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
+    time.sleep(600)
+    return "awake"
+
+
+def print_much(text: str) -> str:
+    return "é" * int(text)
+
+
+def say(text: str = "") -> str:
+    sys.stdout.write("printed by a tool\n")
+    sys.stdout.flush()
+    os.write(1, b"written by a tool\n")
+    return text
+
+
+def spoil_wire() -> str:
+    for descriptor in range(3, 30):
         try:
-            return (
-                "\n".join(sorted(p.name for p in path.iterdir()))
-                if path.is_dir()
-                else path.read_text()
-            )
-        except OSError as error:
-            raise ToolError(str(error.strerror)) from error
+            os.write(descriptor, b"no JSON\n")
+        except OSError:
+            continue
+    return "spoiled"
 
-    def write(text: str) -> str:
+
+def read(text: str) -> str:
+    path = Path(text)
+    try:
+        return (
+            "\n".join(sorted(p.name for p in path.iterdir())) if path.is_dir() else path.read_text()
+        )
+    except OSError as error:
+        raise ToolError(str(error.strerror)) from error
+
+
+def write(text: str) -> str:
+    try:
+        Path(text).write_text("x")
+    except OSError as error:
+        raise ToolError(str(error.strerror)) from error
+    return "written"
+
+
+def fill_scratch(text: str) -> str:
+    """Write so many files of one MiB."""
+    try:
+        for number in range(int(text)):
+            Path(f"{number}").write_bytes(bytes(1024**2))
+    except OSError as error:
+        raise ToolError(str(error.strerror)) from error
+    return "written"
+
+
+def lock_scratch() -> str:
+    """Leave files that are awkward to remove."""
+    Path("locked/inner").mkdir(parents=True)
+    Path("locked/inner/file").touch()
+    Path("link").symlink_to("/")
+    Path("locked").chmod(0)
+    return "locked"
+
+
+def allocate(text: str) -> str:
+    return str(len(bytes(int(text))))
+
+
+def environ() -> str:
+    """Return all environments there are to see."""
+    seen = [f"{name}={value}" for name, value in os.environ.items()]
+    for path in Path("/proc").glob("[0-9]*/environ"):
         try:
-            Path(text).write_text("x")
-        except OSError as error:
-            raise ToolError(str(error.strerror)) from error
-        return "written"
+            seen.append(path.read_text())
+        except OSError:
+            continue
+    return "\n".join(seen)
 
-    def environ(text: str = "") -> str:
-        seen = [" ".join(f"{k}={v}" for k, v in os.environ.items())]
-        for path in Path("/proc").glob("[0-9]*/environ"):
-            try:
-                seen.append(path.read_text())
-            except OSError:
-                continue
-        return "\n".join(seen)
 
-    def connect(text: str) -> str:
-        host, _, port = text.partition(":")
-        try:
-            with socket.create_connection((host, int(port)), timeout=2):
-                return "connected"
-        except OSError as error:
-            raise ToolError(str(error)) from error
+def connect(text: str) -> str:
+    host, _, port = text.partition(":")
+    try:
+        with socket.create_connection((host, int(port)), timeout=2):
+            return "connected"
+    except OSError as error:
+        raise ToolError(str(error)) from error
 
-    def import_module(text: str) -> str:
-        try:
-            return str(importlib.import_module(text).__name__)
-        except ImportError as error:
-            raise ToolError(str(error)) from error
 
-    def leave_process(text: str = "") -> str:
-        code = "import time; time.sleep(60)"
-        child = subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
-        return str(child.pid)
+def import_module(text: str) -> str:
+    try:
+        return str(importlib.import_module(text).__name__)
+    except ImportError as error:
+        raise ToolError(str(error)) from error
 
-    def processes(text: str = "") -> str:
-        return str(sum(path.name.isdecimal() for path in Path("/proc").iterdir()))
 
-    def die(text: str = "") -> str:
-        os._exit(3)
+def leave_process() -> str:
+    """Start a process that wants to outlive everything."""
+    code = "import time; time.sleep(600)"
+    return str(subprocess.Popen([sys.executable, "-c", code], start_new_session=True).pid)
 
-    def say(text: str = "") -> str:
-        print("printed by a tool")  # noqa: T201 - that is what is tried
-        return text
 
-    return {
-        "echo": lambda text="": text,
-        "refuse": refuse,
-        "break_down": break_down,
-        "sleep": sleep,
-        "print_much": lambda text: "é" * int(text),
-        "read": read,
-        "write": write,
-        "environ": environ,
-        "connect": connect,
-        "import_module": import_module,
-        "leave_process": leave_process,
-        "processes": processes,
-        "die": die,
-        "say": say,
-    }
+def fork_many(text: str) -> str:
+    for _ in range(int(text)):
+        if os.fork() == 0:
+            time.sleep(600)
+    time.sleep(600)
+    return "forked"
+
+
+def processes() -> str:
+    return "\n".join(sorted(p.name for p in Path("/proc").iterdir() if p.name.isdecimal()))
+
+
+def alive(text: str) -> str:
+    return str(Path(f"/proc/{text}").exists())
+
+
+def server() -> str:
+    """Return what names the warm server, in whatever process namespace it is."""
+    parent = os.getppid()
+    started = Path(f"/proc/{parent}/stat").read_text().rpartition(")")[2].split()[19]
+    return f"{parent} {started}"
+
+
+def _data(mounts: Mapping[str, Path]) -> ToolFunction:
+    def data(text: str = ".") -> str:
+        return read(str(mounts["data"] / text))
+
+    return data
+
+
+def _mounted(mounts: Mapping[str, Path]) -> ToolFunction:
+    def mounted() -> str:
+        return "\n".join(f"{name}={path}" for name, path in sorted(mounts.items()))
+
+    return mounted
+
+
+_FUNCTIONS: dict[str, ToolFunction] = {
+    function.__name__: function
+    for function in (
+        echo, refuse, break_down, die, sleep, hang, print_much, say, spoil_wire, read, write,
+        fill_scratch, lock_scratch, allocate, environ, connect, import_module, leave_process,
+        fork_many, processes, alive, server,
+    )
+} | {"secret_echo": echo}  # fmt: skip
+
+SPECS = tuple(
+    ToolSpec(
+        name=name,
+        description=f"Tries to {name}.",
+        parameters={"type": "object", "properties": {"text": {"type": "string"}}},
+        destructive=name == "die",
+    )
+    for name in (*_FUNCTIONS, "data", "mounted")
+)
+
+
+def open_toolset(mounts: Mapping[str, Path], limits: Limits) -> Mapping[str, ToolFunction]:
+    return {**_FUNCTIONS, "data": _data(mounts), "mounted": _mounted(mounts)}

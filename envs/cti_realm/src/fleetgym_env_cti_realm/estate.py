@@ -260,6 +260,9 @@ class Estate:
 
         return draw_estate(seed)
 
+    def __hash__(self) -> int:
+        return self.seed
+
     @cached_property
     def host_by_name(self) -> Mapping[str, Host]:
         """Hosts by ``DeviceName``."""
@@ -284,6 +287,16 @@ class Estate:
     def administrators(self) -> tuple[Employee, ...]:
         """Employees who administer something; at least four."""
         return tuple(employee for employee in self.employees if employee.administrator)
+
+    @cached_property
+    def kubernetes_users(self) -> tuple[Employee, ...]:
+        """Employees who use kubectl: administrators and engineers."""
+        return tuple(e for e in self.employees if e.administrator or e.department == "Engineering")
+
+    @cached_property
+    def application_by_object_id(self) -> Mapping[str, Application]:
+        """Applications by the object id of their service principal."""
+        return {application.object_id: application for application in self.applications}
 
     def clusters_of(self, table: str) -> tuple[Cluster, ...]:
         """Return the clusters whose audit goes to ``table``; two for either."""

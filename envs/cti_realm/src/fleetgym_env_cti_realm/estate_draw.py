@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import yaml
 
 from fleetgym_env_cti_realm.drawing import azure_ip, one, public_ip, some
 from fleetgym_env_cti_realm.estate import Application, Employee, Estate, Host, LinuxUser, Place
 from fleetgym_env_cti_realm.estate_cloud import draw_cloud
+from fleetgym_env_cti_realm.telemetry.data import read
 from fleetgym_env_cti_realm.telemetry.draw import guid
 
 if TYPE_CHECKING:
@@ -67,10 +66,7 @@ _APPLICATIONS = (
 @cache
 def _names() -> dict[str, Any]:
     """Return the lists of names; those written as words become tuples."""
-    text = resources.files("fleetgym_env_cti_realm").joinpath("names.yaml").read_text("utf-8")
-    # libyaml where there is one: 10 ms instead of 130.
-    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    data: dict[str, Any] = yaml.load(text, Loader=loader)  # noqa: S506  # both are safe
+    data = read("names.yaml", "fleetgym_env_cti_realm")
     return {
         key: tuple(value.split()) if isinstance(value, str) else value
         for key, value in data.items()

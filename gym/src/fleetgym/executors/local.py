@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import itertools
 import json
 import os
@@ -24,6 +25,9 @@ __all__ = ["Connection", "FrameworkParent", "Job", "WorkerExit", "WorkerHandle",
 _LINE_LIMIT = 16 * 1024**2
 _WARM_S = 180.0
 _END_S = 10.0
+_MAX_DEATHS = 5
+_PATIENCE_S = 30.0
+_PAUSE_S = 0.1
 _TAIL = 2000
 
 _ENVIRONMENT: Mapping[str, str] = {
@@ -76,12 +80,19 @@ class WorkerExit:
 
 
 class FrameworkParent:
-    """The warm process of one framework. It ends with this process, however that ends."""
+    """The warm process of one framework. It ends with this process, however that ends.
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        """Take over a process that has been started."""
-        self._process = process
-        self.pid = process.pid
+    When something else ends it, another takes its place: its runs are void, the next are not.
+    """
+
+    def __init__(self, framework: RegisteredFramework, socket_path: str) -> None:
+        """Prepare; use :meth:`start`."""
+        self._framework = framework
+        self._path = Path(socket_path)
+        self._home = self._path.with_suffix(".home")
+        self._log = self._path.with_suffix(".log")
+        self._guarding: asyncio.Task[None] | None = None
+        self._process: asyncio.subprocess.Process | None = None
         self.cold = False
         """Whether each run imports for itself, because importing starts threads."""
 
@@ -98,60 +109,90 @@ class FrameworkParent:
         Raises:
             OperatorError: It could not be started, or the framework not imported.
         """
-        name, path = framework.spec.name, Path(socket_path)
-        log, own_home = path.with_suffix(".log"), path.with_suffix(".home")
-        own_home.mkdir(exist_ok=True)
-        declared = {k: v.format(home=own_home) for k, v in framework.spec.environment.items()}
-        with log.open("wb") as output:
+        parent = cls(framework, socket_path)
+        await parent._launch()
+        parent._guarding = asyncio.create_task(parent._guard())
+        return parent
+
+    @property
+    def pid(self) -> int:
+        """Id of the process."""
+        assert self._process is not None, "it has been started"
+        return self._process.pid
+
+    async def close(self) -> None:
+        """End the process and all runs that it still has."""
+        if self._guarding is not None:
+            self._guarding.cancel()
+            await asyncio.gather(self._guarding, return_exceptions=True)
+        await self._end()
+
+    async def _launch(self) -> None:
+        name = self._framework.spec.name
+        declared = self._framework.spec.environment.items()
+        self._home.mkdir(exist_ok=True)
+        self._path.unlink(missing_ok=True)
+        with self._log.open("wb") as output:
             try:
-                process = await asyncio.create_subprocess_exec(
-                    str(framework.python),
+                self._process = await asyncio.create_subprocess_exec(
+                    str(self._framework.python),
                     *("-P", "-s", "-m", "fleetgym.worker", "serve", "--framework", name),
-                    *("--socket", socket_path, "--cache", str(home.cache("imports"))),
+                    *("--socket", str(self._path), "--cache", str(home.cache("imports"))),
                     stdin=asyncio.subprocess.PIPE,
                     stdout=asyncio.subprocess.PIPE,
                     stderr=output,
-                    cwd=own_home,
-                    env={**_ENVIRONMENT, "HOME": str(own_home), **declared},
+                    cwd=self._home,
+                    env={
+                        **_ENVIRONMENT,
+                        "HOME": str(self._home),
+                        **{variable: value.format(home=self._home) for variable, value in declared},
+                    },
                     start_new_session=True,
                 )
             except OSError as error:
                 raise OperatorError(
-                    f"{name}: its interpreter {str(framework.python)!r} cannot be started "
+                    f"{name}: its interpreter {str(self._framework.python)!r} cannot be started "
                     f"({error.strerror}). `fleetgym plugins add` its folder again."
                 ) from error
-        parent = cls(process)
         try:
-            await parent._warm(name, log)
+            self.cold = await self._warm(self._process)
         except BaseException:
-            await parent.close()
+            await self._end()
             raise
-        return parent
 
-    async def close(self) -> None:
-        """End the process and all runs that it still has."""
-        if self._process.returncode is not None:
-            return
-        assert self._process.stdin is not None
-        self._process.stdin.close()
+    async def _warm(self, process: asyncio.subprocess.Process) -> bool:
+        assert process.stdout is not None
+        name = self._framework.spec.name
         try:
-            await asyncio.wait_for(self._process.wait(), _END_S)
-        except TimeoutError:
-            self._process.kill()
-            await self._process.wait()
-
-    async def _warm(self, name: str, log: Path) -> None:
-        assert self._process.stdout is not None
-        try:
-            said = await asyncio.wait_for(self._process.stdout.readline(), _WARM_S)
+            said = await asyncio.wait_for(process.stdout.readline(), _WARM_S)
         except TimeoutError:
             raise OperatorError(
-                f"{name}: importing it took more than {_WARM_S:.0f} s. {_tail(log)}"
+                f"{name}: importing it took more than {_WARM_S:.0f} s. {_tail(self._log)}"
             ) from None
         if not said:
+            await process.wait()
+            raise OperatorError(f"{name}: it could not be imported. {_tail(self._log)}")
+        return bool(json.loads(said)["cold"])
+
+    async def _guard(self) -> None:
+        """Replace a process that has died, unless that happens again and again."""
+        for _ in range(_MAX_DEATHS):
+            assert self._process is not None
             await self._process.wait()
-            raise OperatorError(f"{name}: it could not be imported. {_tail(log)}")
-        self.cold = bool(json.loads(said)["cold"])
+            with contextlib.suppress(OperatorError):
+                await self._launch()
+
+    async def _end(self) -> None:
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        assert process.stdin is not None
+        process.stdin.close()
+        try:
+            await asyncio.wait_for(process.wait(), _END_S)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
 
 
 async def connect(socket_path: str) -> Connection:
@@ -160,32 +201,54 @@ async def connect(socket_path: str) -> Connection:
     Raises:
         OperatorError: There is none.
     """
+    connection = Connection(socket_path)
     try:
-        reader, writer = await asyncio.open_unix_connection(socket_path, limit=_LINE_LIMIT)
+        await connection.open()
     except OSError as error:
         raise OperatorError(
             f"No framework process listens at {socket_path!r} ({error.strerror})."
         ) from error
-    return Connection(reader, writer)
+    return connection
 
 
 class Connection:
-    """One lane's connection. When it is closed, its runs are killed."""
+    """One lane's connection to a warm process. When it is closed, its runs are killed."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Start to listen."""
-        self._writer = writer
+    def __init__(self, socket_path: str) -> None:
+        """Prepare; use :func:`connect`."""
+        self._path = socket_path
         self._runs: dict[int, WorkerHandle] = {}
         self._ids = itertools.count()
-        self._lost = False
-        self._listening = asyncio.create_task(self._listen(reader))
+        self._writer: asyncio.StreamWriter | None = None
+        self._listening: asyncio.Task[None] | None = None
+        self._opening = asyncio.Lock()
+
+    async def open(self) -> None:
+        """Connect.
+
+        Raises:
+            OSError: Nobody listens.
+        """
+        reader, writer = await asyncio.open_unix_connection(self._path, limit=_LINE_LIMIT)
+        # The socket of a process that is dying can still be connected to, but answers nothing.
+        if not await reader.readline():
+            writer.close()
+            raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
+        self._writer = writer
+        self._listening = asyncio.create_task(self._listen(reader, writer))
+
+    async def lost(self) -> None:
+        """Return when the warm process that it was opened to has died, or has been left."""
+        if self._listening is not None:
+            await asyncio.wait({self._listening})
 
     async def spawn(self, job: Job) -> WorkerHandle:
         """Start a run's process.
 
         Raises:
-            SandboxError: The warm process has died.
+            SandboxError: The warm process has died, and none has taken its place.
         """
+        await self._reopen()
         identity = next(self._ids)
         handle = WorkerHandle(lambda: self._tell({"do": "kill", "id": identity}))
         self._runs[identity] = handle
@@ -199,18 +262,28 @@ class Connection:
 
     async def close(self) -> None:
         """Hang up."""
-        self._listening.cancel()
-        await asyncio.gather(self._listening, return_exceptions=True)
-        self._writer.close()
-        with contextlib.suppress(OSError):
-            await self._writer.wait_closed()
+        if self._listening is not None:
+            self._listening.cancel()
+            await asyncio.gather(self._listening, return_exceptions=True)
+
+    async def _reopen(self) -> None:
+        """Connect again to the process that took the place of one that died."""
+        async with self._opening:
+            for _ in range(int(_PATIENCE_S / _PAUSE_S)):
+                if self._writer is not None:
+                    return
+                with contextlib.suppress(OSError):
+                    await self.open()
+                    return
+                await asyncio.sleep(_PAUSE_S)
+        raise SandboxError(_LOST)
 
     def _tell(self, asked: Mapping[str, Any]) -> None:
-        if self._lost:
+        if self._writer is None:
             raise SandboxError(_LOST)
         self._writer.write(json.dumps(asked).encode() + b"\n")
 
-    async def _listen(self, reader: asyncio.StreamReader) -> None:
+    async def _listen(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while line := await reader.readline():
                 told = json.loads(line)
@@ -221,10 +294,11 @@ class Connection:
         except OSError:
             pass
         finally:
-            self._lost = True
+            self._writer = None
             for handle in self._runs.values():
                 handle.take_loss()
             self._runs.clear()
+            writer.close()
 
 
 _LOST = "The framework's warm process has died, and its runs with it."

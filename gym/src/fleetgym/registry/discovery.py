@@ -84,7 +84,8 @@ class Registry:
         Raises:
             OperatorError: Its plugin is there, but broken.
         """
-        for broken in self.broken:
+        # A second plugin of the same name is broken, the first is not.
+        for broken in self.broken if name not in self.frameworks else ():
             if broken.name == name:
                 raise OperatorError(f"Framework {name!r} is broken: {broken.reason}")
         return _get("framework", name, self.frameworks)
@@ -113,13 +114,16 @@ class Registry:
 
     def _of(self, spec: EnvSpec) -> dict[str, Scenario]:
         if spec.id not in self._scenarios:
-            self._scenarios[spec.id] = {s.id: s for s in load(spec.scenarios)()}
+            try:
+                self._scenarios[spec.id] = {s.id: s for s in load(spec.scenarios)()}
+            except Exception as error:
+                raise SpecError(f"{spec.id} cannot tell its scenarios: {error}") from error
         return self._scenarios[spec.id]
 
     def _attempt(self, name: str, action: Callable[[], None]) -> None:
         try:
             action()
-        except Exception as error:  # noqa: BLE001 - a plugin may raise anything when it is loaded
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - plugins may raise anything
             reason = str(error) if isinstance(error, SpecError) else repr(error)
             if Broken(name, reason) not in self.broken:
                 self.broken.append(Broken(name, reason))

@@ -1,20 +1,27 @@
-"""Which Python packages a tool server gets to see: those of its toolsets, and what they stand on.
+"""What of Python a tool server gets to see: its toolsets, and what they stand on.
 
-Environments and graders know the ground truth or how to generate it, so they are never among them.
+Plugins know the ground truth, or how to generate it. So whatever registers itself as a plugin is
+hidden, except the packages that toolsets live in; and of source trees (editable installs) only
+those packages are shown.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import os
+import site
+import sys
 import sysconfig
 from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fleetgym.contracts.errors import SpecError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 __all__ = ["Imports", "find_imports"]
 
@@ -25,17 +32,17 @@ _FORBIDDEN = ("fleetgym_env_", "fleetgym_graders")
 class Imports:
     """Where a tool server imports from."""
 
-    site_packages: Path
-    """Of the runner, with all third-party packages."""
-
-    masked: tuple[Path, ...]
-    """Packages in it that must not be seen."""
+    interpreter: tuple[Path, ...]
+    """Directories and files of Python itself and of the virtual environment, without packages."""
 
     packages: tuple[Path, ...]
-    """Packages outside it, for example in a source tree."""
+    """The directories of third-party packages, and single packages from elsewhere."""
 
     roots: tuple[Path, ...]
-    """The directories of those packages, for ``sys.path``."""
+    """What ``sys.path`` needs for the latter."""
+
+    hidden: tuple[Path, ...]
+    """Packages that must not be seen, wherever they are."""
 
 
 def find_imports(toolsets: Sequence[str]) -> Imports:
@@ -44,29 +51,85 @@ def find_imports(toolsets: Sequence[str]) -> Imports:
     Raises:
         SpecError: A toolset cannot be found, or belongs to a package that knows the answers.
     """
-    site_packages = Path(sysconfig.get_path("purelib"))
-    packages: dict[Path, None] = {}
+    sites = _site_directories()
+    elsewhere: dict[Path, Path] = {}
     for name in ("fleetgym", *toolsets):
-        top = name.partition(".")[0]
-        if top.startswith(_FORBIDDEN):
+        if name.startswith(_FORBIDDEN):
             raise SpecError(
-                f"Toolset {name!r} belongs to {top!r}, which knows the ground truth. Tools live in "
-                "a package of their own."
+                f"Toolset {name!r} belongs to a package that knows the ground truth, which no "
+                "sandbox may see. Move the toolset to a package of its own."
             )
-        spec = importlib.util.find_spec(top)
-        if spec is None or spec.origin is None:
-            raise SpecError(f"Toolset {name!r} cannot be found. Is its distribution installed?")
-        origin = Path(spec.origin)
-        place = origin.parent if origin.name == "__init__.py" else origin
-        if not place.is_relative_to(site_packages):
-            packages[place] = None
+        package, root = _locate(name)
+        if root not in sites:
+            elsewhere[package] = root
+    needed = {name.partition(".")[0] for name in ("fleetgym", *toolsets)}
     return Imports(
-        site_packages=site_packages,
-        masked=tuple(
-            path
-            for path in sorted(site_packages.iterdir())
-            if path.is_dir() and path.name.startswith(_FORBIDDEN)
-        ),
-        packages=tuple(packages),
-        roots=tuple(dict.fromkeys(path.parent for path in packages)),
+        interpreter=tuple(_interpreter()),
+        packages=(*sites, *elsewhere),
+        roots=tuple(dict.fromkeys([*elsewhere.values(), *_user_site()])),
+        hidden=tuple(_places(_plugins() - needed, sites)),
     )
+
+
+def _locate(toolset: str) -> tuple[Path, Path]:
+    """Return the package or module that holds ``toolset``, and what ``sys.path`` needs for it."""
+    parts = toolset.split(".")
+    for depth in range(1, len(parts) + 1):
+        try:
+            spec = importlib.util.find_spec(".".join(parts[:depth]))
+        except ImportError:
+            break
+        if spec is None:
+            break
+        if spec.origin is not None:  # else a namespace, which other distributions share
+            origin = Path(spec.origin)
+            package = origin.parent if origin.name == "__init__.py" else origin
+            return package, package.parents[depth - 1]
+    raise SpecError(f"Toolset {toolset!r} cannot be found. Is its distribution installed?")
+
+
+def _site_directories() -> tuple[Path, ...]:
+    names = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
+    found = [Path(name) for name in (*names, *site.getsitepackages())]
+    return tuple(dict.fromkeys(path for path in (*found, *_user_site()) if path.is_dir()))
+
+
+def _user_site() -> list[Path]:
+    if not site.ENABLE_USER_SITE:
+        return []
+    path = Path(site.getusersitepackages())
+    return [path] if path.is_dir() else []
+
+
+def _interpreter() -> Iterator[Path]:
+    """Yield what runs ``sys.executable``, through all its symbolic links."""
+    yield Path(sys.prefix, "pyvenv.cfg")
+    link = Path(sys.executable)
+    yield link.parent
+    while link.is_symlink():
+        link = Path(os.path.normpath(link.parent / link.readlink()))
+        yield link.parent
+    for prefix in {Path(sys.base_prefix), Path(sys.base_prefix).resolve(), link.parent.parent}:
+        for name in ("bin", "lib", "lib64"):
+            yield prefix / name
+
+
+@cache
+def _plugins() -> frozenset[str]:
+    """Return the top-level names of everything that registers itself as a plugin."""
+    names: set[str] = set()
+    for entry_point in entry_points(group="fleetgym"):
+        names.add(entry_point.module.partition(".")[0])
+        files = (entry_point.dist.files if entry_point.dist else None) or ()
+        names |= {Path(file.parts[0]).stem for file in files if file.suffix == ".py"}
+    return frozenset(name for name in names if name.isidentifier())
+
+
+def _places(names: Iterable[str], sites: Sequence[Path]) -> Iterator[Path]:
+    for directory in sites:
+        yield from (p for p in directory.iterdir() if p.name.startswith(_FORBIDDEN))
+    for name in names:
+        spec = importlib.util.find_spec(name)
+        for place in (spec.submodule_search_locations or [spec.origin]) if spec else []:
+            if place is not None:
+                yield Path(place)

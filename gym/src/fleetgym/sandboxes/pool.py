@@ -1,166 +1,157 @@
-"""Keeps tool servers warm and lends one to each episode, whatever is around them."""
+"""Keeps tool servers warm and lends one to each episode, whatever is around them.
+
+All state belongs to one event loop in a thread of its own, so there is nothing to lock: the
+synchronous methods hand a coroutine to the loop and wait.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-import shutil
-import tempfile
 import threading
-from collections import defaultdict
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from concurrent.futures import CancelledError
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from fleetgym import home
 from fleetgym.contracts.errors import SandboxError
-from fleetgym.contracts.json import digest
+from fleetgym.sandboxes.jails import Jails, clear_data, fill_data
 from fleetgym.sandboxes.server_process import ServerProcess
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping
+    from collections.abc import Coroutine, Hashable, Mapping
+    from pathlib import Path
 
     from fleetgym.contracts.sandbox import Sandbox, SandboxSpec
     from fleetgym.contracts.tools import ToolCall, ToolResult
+    from fleetgym.sandboxes.launch import Launcher
 
-__all__ = ["Launch", "Launcher", "Pool"]
+__all__ = ["MAX_IDLE", "Pool"]
 
-_MAX_IDLE = 8
+MAX_IDLE = 16
+"""Warm servers that are kept when nobody uses them; each holds what its toolsets import."""
 
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Launch:
-    """How a server of a kind is started."""
-
-    command: list[str]
-    environment: dict[str, str]
-    mounts: dict[str, str]
-    """Where the mounts are, as the server sees them; ``data`` among them."""
-
-
-class Launcher(Protocol):
-    """What tells the kinds apart."""
-
-    kind: str
-
-    def prepare(self, spec: SandboxSpec, place: Path) -> Launch:
-        """Return how to start a server; ``place`` is its own, with the folder ``data``.
-
-        Raises:
-            MissingDependency: This machine lacks what it needs.
-        """
-        ...
-
-
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Server:
     process: ServerProcess
-    place: Path
+    jail: Path
     mounts: Mapping[str, str]
-    key: str
     spec: SandboxSpec
-
-
-@dataclass(slots=True)
-class _Idle:
-    by_key: defaultdict[str, list[_Server]] = field(
-        default_factory=lambda: defaultdict[str, "list[_Server]"](list)
-    )
-    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 class Pool:
     """A :class:`fleetgym.contracts.sandbox.SandboxProvider` for any kind."""
 
-    def __init__(self, launcher: Launcher) -> None:
+    def __init__(self, launcher: Launcher, *, max_idle: int = MAX_IDLE) -> None:
         """Prepare; the first sandbox starts the first server."""
         self.kind = launcher.kind
         self._launcher = launcher
-        self._idle = _Idle()
-        self._all: set[int] = set()
-        self._servers: dict[int, _Server] = {}
+        self._max_idle = max_idle
+        self._jails = Jails(home.cache("jails"))
+        self._servers: set[_Server] = set()
+        self._idle: list[_Server] = []
+        """The one used last comes last."""
+        self._closing = threading.Lock()
+        self._closed = False
         self._loop = asyncio.new_event_loop()
+        # The kernel ends a server when the thread that started it ends, so this one stays.
         self._thread = threading.Thread(
             target=self._loop.run_forever, name="sandboxes", daemon=True
         )
-        self._started = False
-        self._closed = False
+        self._thread.start()
 
     def open(self, spec: SandboxSpec, data: Path) -> Sandbox:
         """Lend a warm server, or start one."""
-        if self._closed:
-            raise SandboxError("The sandboxes have been closed.")
-        key = _key(spec)
-        with self._idle.lock:
-            if not self._started:
-                self._thread.start()
-                self._started = True
-            waiting = self._idle.by_key[key]
-            server = waiting.pop() if waiting else None
-        if server is None:
-            server = self._start(spec, key)
-        try:
-            _place(data, server.place / "data")
-            self.run(server.process.open(server.mounts, spec.limits))
-        except BaseException:
-            self._discard(server)
-            raise
-        return _Lent(self, server)
+        return _Lent(self, self.run(self.lend(spec, data)))
 
     def close(self) -> None:
-        """End every server."""
-        self._closed = True
-        with self._idle.lock:
-            servers = list(self._servers.values())
-            self._idle.by_key.clear()
-        for server in servers:
-            self._discard(server)
-        if self._started:
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(timeout=10)
-            if not self._thread.is_alive():
-                self._loop.close()
+        """End every server; calls under way fail."""
+        with self._closing:
+            if self._closed:
+                return
+            self._closed = True
+            ended = asyncio.run_coroutine_threadsafe(self._end(), self._loop)
+        ended.result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+        self._jails.close()
+
+    @property
+    def closed(self) -> bool:
+        """Whether :meth:`close` was called."""
+        return self._closed
 
     def run(self, work: Coroutine[Any, Any, _T]) -> _T:
-        """Run ``work`` in the pool's event loop and wait for it."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        """Run ``work`` in the pool's event loop and wait for it, from any other thread.
 
-    def _start(self, spec: SandboxSpec, key: str) -> _Server:
-        place = Path(tempfile.mkdtemp(prefix="jail-", dir=home.cache("jails")))
-        (place / "data").mkdir()
-        (place / "scratch").mkdir()
+        Raises:
+            SandboxError: The pool was closed.
+        """
+        with self._closing:
+            if self._closed:
+                work.close()
+                raise SandboxError("The sandboxes have been closed.")
+            done = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
-            launch = self._launcher.prepare(spec, place)
-            process = self.run(ServerProcess.start(launch.command, launch.environment))
-        except BaseException:
-            shutil.rmtree(place, ignore_errors=True)
+            return done.result()
+        except CancelledError as error:
+            raise SandboxError("The sandboxes were closed meanwhile.") from error
+
+    async def lend(self, spec: SandboxSpec, data: Path) -> _Server:
+        """Return a server with an open episode."""
+        server = self._take_warm(spec) or await self._start(spec)
+        try:
+            await asyncio.to_thread(fill_data, server.jail, data)
+            await server.process.open(server.mounts, spec.limits)
+        except BaseException as error:
+            await self._discard(server)
+            if isinstance(error, OSError):
+                raise SandboxError(
+                    f"The sandbox could not be given the files of {str(data)!r}: {error}."
+                ) from error
             raise
-        server = _Server(process, place, launch.mounts, key, spec)
-        with self._idle.lock:
-            self._servers[id(server)] = server
         return server
 
-    def give_back(self, server: _Server) -> None:
+    async def give_back(self, server: _Server) -> None:
         """End the episode on ``server`` and keep it warm, unless it misbehaved."""
-        sound = self.run(server.process.close())
-        for path in (server.place / "data").iterdir():
-            path.unlink()
-        with self._idle.lock:
-            keep = sound and not self._closed and len(self._idle.by_key[server.key]) < _MAX_IDLE
-            if keep:
-                self._idle.by_key[server.key].append(server)
-        if not keep:
-            self._discard(server)
+        if not await server.process.close():
+            await self._discard(server)
+            return
+        clear_data(server.jail)
+        self._idle.append(server)
+        if len(self._idle) > self._max_idle:
+            await self._discard(self._idle.pop(0))
 
-    def _discard(self, server: _Server) -> None:
-        with self._idle.lock:
-            known = self._servers.pop(id(server), None)
-        if known is not None:
-            self.run(server.process.kill())
-            shutil.rmtree(server.place, ignore_errors=True)
+    def _take_warm(self, spec: SandboxSpec) -> _Server | None:
+        wanted = _key(spec)
+        for server in reversed(self._idle):
+            if _key(server.spec) == wanted and server.process.alive:
+                self._idle.remove(server)
+                return server
+        return None
+
+    async def _start(self, spec: SandboxSpec) -> _Server:
+        jail = self._jails.make()
+        launch = self._launcher.prepare(spec, jail)
+        process = await ServerProcess.start(launch)
+        server = _Server(process, jail, launch.mounts, spec)
+        self._servers.add(server)
+        return server
+
+    async def _discard(self, server: _Server) -> None:
+        self._servers.discard(server)
+        await server.process.kill()
+
+    async def _end(self) -> None:
+        me = asyncio.current_task()
+        await asyncio.gather(*(self._discard(server) for server in list(self._servers)))
+        others = asyncio.all_tasks() - {me}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
 
 
 class _Lent:
@@ -178,20 +169,9 @@ class _Lent:
 
     def close(self) -> None:
         server, self._server = self._server, None
-        if server is not None:
-            self._pool.give_back(server)
+        if server is not None and not self._pool.closed:
+            self._pool.run(self._pool.give_back(server))
 
 
-def _place(data: Path, target: Path) -> None:
-    """Put an instance's files where the server sees them; a link where the file system allows."""
-    for source in data.iterdir():
-        try:
-            os.link(source, target / source.name)
-        except OSError:
-            with contextlib.suppress(FileExistsError):
-                shutil.copyfile(source, target / source.name)
-
-
-def _key(spec: SandboxSpec) -> str:
-    mounts = {name: str(path) for name, path in spec.mounts.items()}
-    return digest([list(spec.toolsets), mounts, repr(spec.limits)])
+def _key(spec: SandboxSpec) -> Hashable:
+    return spec.toolsets, tuple(sorted(spec.mounts.items())), spec.limits

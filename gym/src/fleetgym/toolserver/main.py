@@ -1,6 +1,6 @@
 """The tool server's first process, inside the sandbox: warm, single-threaded, and forked from.
 
-    python -m fleetgym.toolserver.main [--isolated] [--path DIR]… TOOLSET…
+    python -m fleetgym.toolserver.main [--isolated] TOOLSET…
 
 It imports what its toolsets need and then waits on standard input. Between episodes it is told,
 one JSON object a line, what to do and answers in the same way on standard output:
@@ -9,13 +9,13 @@ one JSON object a line, what to do and answers in the same way on standard outpu
     (the child now speaks MCP on the same two pipes, until it reads {"close": true})
                                                the child is gone            -> {"closed": status}
 
-Whatever an episode leaves behind, processes and files, is gone before ``closed`` is answered.
+Whatever an episode leaves behind, processes and files, is gone before ``closed`` is answered; when
+that cannot be done, the server ends.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import gc
 import importlib
 import json
@@ -25,11 +25,15 @@ import select
 import shutil
 import signal
 import sys
+import traceback
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn, TypeAlias
+
+from fleetgym.toolserver.processes import adopt, end_all, end_with_parent, wait_for
 
 __all__ = ["main"]
 
+_Wire: TypeAlias = tuple[int, int]
 _CHUNK = 65536
 
 
@@ -37,28 +41,24 @@ def main() -> None:
     """Serve episodes until standard input ends."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--isolated", action="store_true", help="in a process namespace of its own")
-    parser.add_argument(
-        "--path", action="append", default=[], help="where toolsets are imported from"
-    )
     parser.add_argument("toolsets", nargs="+")
     options = parser.parse_args()
-    sys.path.extend(options.path)
     wire = _take_standard_streams()
+    adopt(isolated=options.isolated)
     for name in options.toolsets:
-        toolset = importlib.import_module(name)
-        for module in toolset.PRELOAD:
-            importlib.import_module(module)
-        # Optional: what imports leave undone until first use, for example building a grammar.
-        getattr(toolset, "warm", lambda: None)()
-    importlib.import_module("fleetgym.toolserver.session")
+        _warm(name)
+    importlib.import_module("fleetgym.toolserver.session").warm()
     # What is warm is never garbage; left to the collector, each child would copy all of it.
     gc.freeze()
-    os.write(wire[1], _line({"ready": True, "threads": _threads()}))
-    while (asked := _read_line(wire[0])) is not None:
-        os.write(wire[1], _line({"closed": _episode(asked["open"], options, wire)}))
+    _tell(wire, {"ready": True})
+    try:
+        while (asked := _read_line(wire[0])) is not None:
+            _tell(wire, {"closed": _episode(asked["open"], options, wire)})
+    finally:
+        end_all(isolated=options.isolated)
 
 
-def _take_standard_streams() -> tuple[int, int]:
+def _take_standard_streams() -> _Wire:
     """Return private ends of the two pipes: what a tool prints must not get among the answers."""
     wire = os.dup(0), os.dup(1)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
@@ -66,56 +66,78 @@ def _take_standard_streams() -> tuple[int, int]:
     return wire
 
 
-def _episode(asked: dict[str, Any], options: argparse.Namespace, wire: tuple[int, int]) -> int:
+def _warm(name: str) -> None:
+    toolset = importlib.import_module(name)
+    for module in toolset.PRELOAD:
+        importlib.import_module(module)
+    # Optional: what imports leave undone until first use, for example building a grammar.
+    getattr(toolset, "warm", lambda: None)()
+    threads = sum(1 for _ in Path("/proc/self/task").iterdir())
+    if threads > 1:
+        sys.exit(
+            f"{name} has started {threads - 1} threads before an episode, which no fork would "
+            "have. PRELOAD and warm() may only import and compute; open_toolset may start threads."
+        )
+
+
+def _episode(asked: dict[str, Any], options: argparse.Namespace, wire: _Wire) -> int:
     scratch = Path(os.environ["TMPDIR"])
+    server = os.getpid()
     child = os.fork()
     if child == 0:
-        status = 1
-        try:
-            os.setpgid(0, 0)
-            os.chdir(scratch)
-            _limit(asked["limits"])
-            session = importlib.import_module("fleetgym.toolserver.session")
-            session.serve(options.toolsets, asked["mounts"], asked["limits"], wire)
-            status = 0
-        finally:
-            os._exit(status)
-    with contextlib.suppress(OSError):
-        os.setpgid(child, child)
-    _, status = os.waitpid(child, 0)
-    _clear_processes(child, isolated=options.isolated)
-    _clear_files(scratch)
-    return os.waitstatus_to_exitcode(status)
+        _serve(asked, options.toolsets, wire, scratch, server)
+    most = asked["limits"]["processes"] if options.isolated else None
+    code = wait_for(child, max_processes=most)
+    end_all(isolated=options.isolated)
+    _clear(scratch)
+    return code
+
+
+def _serve(
+    asked: dict[str, Any], toolsets: list[str], wire: _Wire, scratch: Path, server: int
+) -> NoReturn:
+    """Be the process of one episode."""
+    code = 1
+    try:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        end_with_parent(server)
+        os.chdir(scratch)
+        _limit(asked["limits"])
+        session = importlib.import_module("fleetgym.toolserver.session")
+        session.serve(toolsets, asked["mounts"], asked["limits"], wire)
+        code = 0
+    except BaseException:  # noqa: BLE001 - shown to the host, whatever it was
+        traceback.print_exc()
+    finally:
+        os._exit(code)
 
 
 def _limit(limits: dict[str, Any]) -> None:
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (limits["open_files"], limits["open_files"]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limits["scratch_bytes"], limits["scratch_bytes"]))
+    for kind, most in (
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_NOFILE, limits["open_files"]),
+        (resource.RLIMIT_FSIZE, limits["scratch_bytes"]),
+    ):
+        resource.setrlimit(kind, (most, most))
+    # Above what the warm server has mapped. A toolset may give its workers a limit of their own,
+    # so only the soft one is set.
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    space = pages * resource.getpagesize() + limits["memory_bytes"]
+    resource.setrlimit(resource.RLIMIT_AS, (space, resource.getrlimit(resource.RLIMIT_AS)[1]))
 
 
-def _clear_processes(child: int, *, isolated: bool) -> None:
-    """Kill what the episode started: all there is in a namespace of our own, else its group."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        if isolated:
-            os.kill(-1, signal.SIGKILL)
-        else:
-            os.killpg(child, signal.SIGKILL)
-    with contextlib.suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG) != (0, 0):
-            pass
-
-
-def _clear_files(scratch: Path) -> None:
+def _clear(scratch: Path) -> None:
     for path in scratch.iterdir():
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
+    if any(scratch.iterdir()):
+        sys.exit("An episode has left files behind that cannot be removed.")
 
 
 def _read_line(descriptor: int) -> dict[str, Any] | None:
-    """Return the next object; nothing beyond its line is read, for that is the child's."""
+    """Return the next object, or None at the end; the host sends no more before an answer."""
     data = b""
     while not data.endswith(b"\n"):
         # The child shares the pipe and made it non-blocking.
@@ -130,12 +152,8 @@ def _read_line(descriptor: int) -> dict[str, Any] | None:
     return json.loads(data)
 
 
-def _line(answer: dict[str, Any]) -> bytes:
-    return json.dumps(answer).encode() + b"\n"
-
-
-def _threads() -> int:
-    return sum(1 for _ in Path("/proc/self/task").iterdir())
+def _tell(wire: _Wire, answer: dict[str, Any]) -> None:
+    os.write(wire[1], json.dumps(answer).encode() + b"\n")
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ class Report:
 
 
 def run_child(
-    framework: Framework, environment: Mapping[str, str], job: Job, report_to: int
+    framework: Framework, environment: Mapping[str, str], job: Job, report_to: int, parent: int
 ) -> NoReturn:
     """Make this freshly forked process the run's own, run the framework, report, and end.
 
@@ -62,10 +62,10 @@ def run_child(
         environment: The plugin's variables; ``{home}`` stands for the run's home.
         job: What to run.
         report_to: A pipe for the report.
+        parent: Id of the process it was forked from, which may be gone by now.
     """
     code = 70  # of a process that broke before it could say why
     try:
-        parent = os.getppid()
         os.setsid()
         die_with_parent(parent, signal.SIGKILL)
         report_to = _leave_parent(report_to, Path(job.home))

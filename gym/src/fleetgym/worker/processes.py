@@ -31,9 +31,12 @@ def thread_count() -> int:
 
 
 def end_session(leader: int) -> None:
-    """Kill every process of a session, in whatever group it is; the leader may be gone."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(leader, signal.SIGKILL)
+    """Kill every process of a session, in whatever group it is.
+
+    Args:
+        leader: A child of this process, not reaped yet; it may be about to make the session.
+    """
+    os.kill(leader, signal.SIGKILL)
     for entry in os.scandir("/proc"):
         if entry.name.isdigit() and _session(entry.name) == leader:
             with contextlib.suppress(ProcessLookupError):

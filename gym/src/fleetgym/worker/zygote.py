@@ -4,7 +4,8 @@ It imports and never runs: a fork inherits locks and loops that a run has left b
 threads that would release them. It forks from one thread only, for the same reason. A framework
 whose imports start threads is not imported here; its runs import for themselves (*cold*).
 
-Lanes connect to a unix socket and speak one JSON document a line:
+Lanes connect to a unix socket and speak one JSON document a line. They are greeted with the
+versions of what is measured: a socket alone may be that of a process that is about to die.
 
     {"do": "run", "id": 1, "job": {...}}     answered by {"id": 1, "pid": 4711}
     {"do": "kill", "id": 1}                  not answered
@@ -120,6 +121,7 @@ class Zygote:
     def _welcome(self) -> None:
         client = _Client(self._listener.accept()[0])
         self._clients.add(client)
+        client.tell(versions=self._versions)
         self._watch(client.socket, lambda: self._hear(client))
 
     def _hear(self, client: _Client) -> None:
@@ -151,9 +153,10 @@ class Zygote:
         report, report_to = os.pipe()
         # What is alive now is for all: moved out of the collector's sight, it stays shared.
         gc.freeze()
+        parent = os.getpid()
         pid = os.fork()
         if pid == 0:
-            run_child(self._framework, self._environment, job, report_to)
+            run_child(self._framework, self._environment, job, report_to, parent)
         os.close(report_to)
         run = _Run(
             id=identity,

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from fleetgym_env_cti_realm.estate import Estate
 
-__all__ = ["HOUR", "SECOND", "begin", "flat", "load", "people", "slots"]
+__all__ = ["HOUR", "SECOND", "begin", "flat", "load", "nightly", "people", "slots"]
 
 SECOND = 1_000_000
 """Microseconds, the unit of all integer times here."""
@@ -39,6 +39,12 @@ def flat(rng: Generator, estate: Estate, n: int) -> Array:
 def load(rng: Generator, estate: Estate, n: int) -> Array:
     """Return ``n`` times that follow the load of a public service."""
     return _by_hour(rng, estate, n, _LOAD_BY_HOUR, 1)
+
+
+def nightly(rng: Generator, estate: Estate, n: int) -> Array:
+    """Return ``n`` times of jobs that run for an hour or so in each night."""
+    hour = rng.integers(0, 2, n) * 24 + 1 + rng.integers(0, 2, n)
+    return begin(estate) + hour * HOUR + (rng.beta(1.2, 2.5, n) * HOUR).astype(np.int64)
 
 
 def people(rng: Generator, estate: Estate, n: int, utc_offset_h: Array | int = 1) -> Array:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +33,6 @@ __all__ = [
 ]
 
 Array = npt.NDArray[Any]
-T = TypeVar("T")
 
 
 def objects(values: Iterable[Any]) -> Array:
@@ -44,11 +43,10 @@ def objects(values: Iterable[Any]) -> Array:
     return array
 
 
-def indices(rng: Generator, n: int, weights: Sequence[float]) -> npt.NDArray[np.intp]:
+def indices(rng: Generator, n: int, weights: Sequence[float]) -> Array:
     """Return ``n`` indices drawn by weight."""
     edges = np.cumsum(np.asarray(weights, dtype=float))
-    drawn: npt.NDArray[np.intp] = np.searchsorted(edges, rng.random(n) * edges[-1], side="right")
-    return drawn
+    return cast("Array", np.searchsorted(edges, rng.random(n) * edges[-1], side="right"))
 
 
 def pick(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fleetgym_env_cti_realm.telemetry.clock import HOUR, SECOND, begin
+from fleetgym_env_cti_realm.telemetry.columns import put
 from fleetgym_env_cti_realm.telemetry.draw import Array, each, stable
 from fleetgym_env_cti_realm.telemetry.linux_words import ACCOUNT_IDS, linux_words
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from fleetgym_env_cti_realm.estate import Estate
 
-__all__ = ["INITIATOR", "fill_files", "fill_processes", "pid_at"]
+__all__ = ["INITIATOR", "fill_files", "fill_processes", "pid_at", "shell_start"]
 
 INITIATOR = (
     "InitiatingProcessFolderPath",
@@ -96,7 +97,7 @@ def fill_processes(estate: Estate, rng: Generator, columns: dict[str, Array]) ->
     put(columns, "FileName", each(_base, paths))
     put(columns, "ActionType", _same("ProcessCreated", columns))
     put(columns, "ProcessId", each(partial(pid_at, estate), hosts, times.tolist()))
-    put(columns, "ProcessCreationTime", times - rng.integers(300, 9000, len(times)))
+    put(columns, "ProcessCreationTime", times)
     put(columns, "ProcessTokenElevation", _same("None", columns))
     put(columns, "AccountDomain", each(_short, hosts))
     _initiator(estate, rng, columns)
@@ -125,22 +126,8 @@ def fill_files(estate: Estate, rng: Generator, columns: dict[str, Array]) -> Non
     put(columns, "AdditionalFields", each(_file_type, paths))
 
 
-def put(columns: dict[str, Array], name: str, values: Array) -> None:
-    """Set column ``name`` to ``values``, save where it has a value already."""
-    given = columns.get(name)
-    if given is None:
-        columns[name] = values
-        return
-    if any(value is None for value in given):
-        columns[name] = each(_first, given, values)
-
-
 def _same(value: object, columns: dict[str, Array]) -> Array:
     return np.full(len(columns["Timestamp"]), value, dtype=object)
-
-
-def _first(given: object, value: object) -> object:
-    return value if given is None else given
 
 
 def _known(value: object) -> bool:
@@ -183,7 +170,13 @@ def _initiator(estate: Estate, rng: Generator, columns: dict[str, Array]) -> Non
     put(columns, f"{name}AccountDomain", each(_short, hosts))
     put(columns, f"{name}TokenElevation", _same("None", columns))
     waits = (rng.exponential(0.4, len(times)) * SECOND + 2000).astype(np.int64).tolist()
-    births = each(partial(_birth, estate), hosts, times, waits, paths, commands, actors)
+    births = each(
+        partial(_birth, estate),
+        hosts,
+        zip(times, waits, strict=True),
+        zip(paths, commands, strict=True),
+        actors,
+    )
     put(columns, f"{name}CreationTime", births)
     born = columns[f"{name}CreationTime"]
     put(columns, f"{name}Id", each(partial(pid_at, estate), hosts, born))
@@ -210,15 +203,22 @@ def _boot(estate: Estate, host: str, what: str) -> int:
 
 
 def _birth(
-    estate: Estate, host: str, time: int, wait: int, path: str, command: str, actor: str
+    estate: Estate, host: str, at: tuple[int, int], image: tuple[str, str], actor: str
 ) -> int:
-    """Return when the acting process began."""
+    """Return when the process began that acted at a time, after a wait if it is short-lived."""
+    time, wait = at
+    path, command = image
     if linux_words().command_of.get(path) == command:
-        return _boot(estate, host, path)
+        return _boot(estate, host, _base(path))
     if command in _SHELLS:
-        begun = time // _SESSION * _SESSION
-        return begun - stable("shell", host, actor, begun) % (40 * 60 * SECOND)
+        return shell_start(host, actor, time)
     return time - wait
+
+
+def shell_start(host: str, account: str, time: int) -> int:
+    """Return when the login shell began that a person uses on a host at ``time``."""
+    begun = time // _SESSION * _SESSION
+    return begun - stable("shell", host, account, begun) % (40 * 60 * SECOND)
 
 
 def _parent_pid(estate: Estate, host: str, parent: str, born: int) -> int:

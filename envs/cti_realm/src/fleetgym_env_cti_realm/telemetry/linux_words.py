@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-import yaml
+from fleetgym_env_cti_realm.telemetry.data import read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["ACCOUNT_IDS", "Activity", "Step", "Words", "linux_words"]
+__all__ = ["ACCOUNT_IDS", "Activity", "Step", "Touch", "Words", "linux_words"]
+
+Touch = tuple[str, str, str | None]
+"""Action, path and previous path of a file event."""
 
 ACCOUNT_IDS: Mapping[str, int] = MappingProxyType(
     {
@@ -62,7 +64,7 @@ class Activity:
     when: str
     share: float
     run: tuple[Step, ...]
-    files: tuple[tuple[str, str, str | None], ...]
+    files: tuple[Touch, ...]
     """Action, path and previous path."""
 
 
@@ -80,7 +82,7 @@ class Words:
     typed: tuple[tuple[float, Step], ...]
     """Weight and command; the account is left empty."""
 
-    touched: Mapping[str, tuple[tuple[str, str, str | None], ...]]
+    touched: Mapping[str, tuple[Touch, ...]]
     path_of: Mapping[str, str]
     """Paths of all programs by file name."""
 
@@ -88,9 +90,7 @@ class Words:
 @cache
 def linux_words() -> Words:
     """Return the words, read once a process."""
-    text = resources.files(__package__ or "").joinpath("linux.yaml").read_text("utf-8")
-    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    data = cast("dict[str, Any]", yaml.load(text, Loader=loader))  # noqa: S506  # both are safe
+    data = read("linux.yaml")
     daemons = {name: Step(*row) for name, row in data["daemons"].items()}
     activities = tuple(map(_activity, data["activities"]))
     typed = tuple((weight, Step(path, "", command)) for weight, path, command in data["typed"])
@@ -121,5 +121,5 @@ def _activity(row: dict[str, Any]) -> Activity:
     )
 
 
-def _files(rows: Any) -> tuple[tuple[str, str, str | None], ...]:
+def _files(rows: Any) -> tuple[Touch, ...]:
     return tuple((row[0], row[1], row[2] if len(row) > 2 else None) for row in rows)
