@@ -97,12 +97,13 @@ class _Provider(BaseHTTPRequestHandler):
     """A small OpenAI-compatible server."""
 
     keys: ClassVar[list[str]] = []
+    released: ClassVar[threading.Event] = threading.Event()
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.keys.append(self.headers["Authorization"])
         if body["model"] == "slow":
-            self.server.released.wait(60)  # pyright: ignore[reportAttributeAccessIssue]
+            self.released.wait(60)
         answer = json.dumps(_completion(body)).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
@@ -111,19 +112,19 @@ class _Provider(BaseHTTPRequestHandler):
         with contextlib.suppress(ConnectionError):
             self.wfile.write(answer)
 
-    def log_message(self, *_: Any) -> None:
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's
         """Say nothing."""
 
 
 @pytest.fixture
 def provider() -> Iterator[tuple[str, list[str]]]:
     _Provider.keys.clear()
+    _Provider.released.clear()
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Provider)
-    server.released = threading.Event()  # pyright: ignore[reportAttributeAccessIssue]
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}/v1", _Provider.keys
-    server.released.set()  # pyright: ignore[reportAttributeAccessIssue]
+    _Provider.released.set()
     server.shutdown()
     server.server_close()
     thread.join()

@@ -136,7 +136,7 @@ def test_duckdb_reads_the_records_as_they_are(tmp_path: Path) -> None:
     for seed in range(3):
         directory.write(make_record(seed))
 
-    rows = duckdb.sql(
+    rows = duckdb.execute(
         f"SELECT key.framework, outcome FROM read_json('{tmp_path}/records/*.json.gz')"
     ).fetchall()
 
