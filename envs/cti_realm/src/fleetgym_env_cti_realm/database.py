@@ -42,7 +42,11 @@ def write(
         The row ids of the attack by table, ascending; tables without any are left out.
     """
     truth: dict[str, tuple[int, ...]] = {}
-    with duckdb.connect(path, config={"threads": 1}) as connection:
+    with duckdb.connect(":memory:", config={"threads": 1}) as connection:
+        # Nothing has to be recovered from a file that is written once: saves a fifth of the time.
+        where = str(path).replace("'", "''")
+        connection.execute(f"ATTACH '{where}' AS file (RECOVERY_MODE no_wal_writes)")
+        connection.execute("USE file")
         connection.begin()
         for table, columns in TABLES.items():
             added = [row for row in planted if row.table == table]

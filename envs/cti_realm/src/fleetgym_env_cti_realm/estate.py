@@ -304,7 +304,15 @@ class Estate:
 
     def applications_for(self, purpose: str) -> tuple[Application, ...]:
         """Return the applications of one purpose."""
-        return tuple(app for app in self.applications if app.purpose == purpose)
+        return self._applications_by_purpose.get(purpose, ())
+
+    @cached_property
+    def _applications_by_purpose(self) -> Mapping[str, tuple[Application, ...]]:
+        purposes = dict.fromkeys(app.purpose for app in self.applications)
+        return {
+            purpose: tuple(app for app in self.applications if app.purpose == purpose)
+            for purpose in purposes
+        }
 
     def outside_ips(self, rng: Generator, n: int) -> list[str]:
         """Return ``n`` different public addresses that nothing of the estate uses."""

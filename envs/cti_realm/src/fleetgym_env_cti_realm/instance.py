@@ -11,7 +11,7 @@ from fleetgym_env_cti_realm.background import background
 from fleetgym_env_cti_realm.database import Planted, write
 from fleetgym_env_cti_realm.estate import Estate
 from fleetgym_env_cti_realm.rows import complete
-from fleetgym_env_cti_realm.scenarios import story
+from fleetgym_env_cti_realm.scenarios import story_of
 from fleetgym_graders.detection import DetectionTruth
 from fleetgym_kb import cti
 
@@ -41,7 +41,7 @@ def generate(scenario: Scenario, seed: int, directory: Path) -> Instance:
     Estate, background and plot have generators of their own, so that a change in one draws nothing
     else anew.
     """
-    told = story(scenario.id)
+    told = story_of(scenario.id)
     estate = Estate.from_seed(seed)
     streams = np.random.SeedSequence([seed, *scenario.id.encode()]).spawn(3)
     life, intrusion, filler = (np.random.default_rng(stream) for stream in streams)

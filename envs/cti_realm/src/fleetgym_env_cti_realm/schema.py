@@ -79,9 +79,9 @@ _TABLES: dict[str, tuple[Column, ...]] = {
         "TimeGenerated:t ResourceId Category ResourceGroup SubscriptionId ResourceProvider Resource"
         " ResourceType OperationName OperationVersion ResultType ResultSignature ResultDescription"
         " DurationMs:i CallerIPAddress CorrelationId Level identity_claim_appid_g"
-        " identity_claim_oid_g identity_claim_upn_s identity_claim_xms_az_nwperimid_s id_s"
+        " identity_claim_oid_g identity_claim_upn_s id_s"
         " clientInfo_s requestUri_s httpStatusCode_d:d isAccessPolicyMatch_b:b isRbacAuthorized_b:b"
-        " tlsVersion_s properties_sku_Name_s ruleName_s policy_s msg_s SourceSystem TenantId Type"
+        " tlsVersion_s msg_s SourceSystem TenantId Type"
         " _ResourceId"
     ),
     "DeviceFileEvents": _columns(

@@ -36,7 +36,7 @@ class InstanceCache:
     Any number of processes may share ``root``.
     """
 
-    def __init__(self, root: Path, *, capacity: int = 256) -> None:
+    def __init__(self, root: Path, *, capacity: int = 128) -> None:
         self.root = root
         self.capacity = capacity
 

@@ -23,7 +23,7 @@ from fleetgym.contracts.errors import SpecError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-__all__ = ["Imports", "find_imports"]
+__all__ = ["Imports", "find_imports", "plugin_packages"]
 
 _FORBIDDEN = ("fleetgym_env_", "fleetgym_graders")
 
@@ -67,7 +67,7 @@ def find_imports(toolsets: Sequence[str]) -> Imports:
         interpreter=tuple(_interpreter()),
         packages=(*sites, *elsewhere),
         roots=tuple(dict.fromkeys([*elsewhere.values(), *_user_site()])),
-        hidden=tuple(_places(_plugins() - needed, sites)),
+        hidden=(),
     )
 
 
@@ -115,7 +115,7 @@ def _interpreter() -> Iterator[Path]:
 
 
 @cache
-def _plugins() -> frozenset[str]:
+def plugin_packages() -> frozenset[str]:
     """Return the top-level names of everything that registers itself as a plugin."""
     names: set[str] = set()
     for entry_point in entry_points(group="fleetgym"):

@@ -123,7 +123,10 @@ class ServerProcess:
 
     async def kill(self) -> None:
         """End the process and all it started."""
-        # Bubblewrap takes everything with it; a plain server ends what it has started.
+        # Bubblewrap takes everything with it. A plain server hears of it between episodes by the
+        # end of its input, else by the signal, and ends what it has started.
+        assert self._process.stdin is not None
+        self._process.stdin.close()
         with contextlib.suppress(ProcessLookupError):
             self._process.terminate()
         try:

@@ -16,6 +16,7 @@ that cannot be done, the server ends.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import gc
 import importlib
 import json
@@ -23,13 +24,12 @@ import os
 import resource
 import select
 import shutil
-import signal
 import sys
 import traceback
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
-from fleetgym.toolserver.processes import adopt, end_all, end_with_parent, wait_for
+from fleetgym.toolserver.processes import Offspring, end_with_parent
 
 __all__ = ["main"]
 
@@ -44,18 +44,16 @@ def main() -> None:
     parser.add_argument("toolsets", nargs="+")
     options = parser.parse_args()
     wire = _take_standard_streams()
-    adopt(isolated=options.isolated)
+    offspring = Offspring(isolated=options.isolated)
     for name in options.toolsets:
         _warm(name)
     importlib.import_module("fleetgym.toolserver.session").warm()
     # What is warm is never garbage; left to the collector, each child would copy all of it.
     gc.freeze()
     _tell(wire, {"ready": True})
-    try:
+    with contextlib.suppress(BrokenPipeError):  # the host is gone
         while (asked := _read_line(wire[0])) is not None:
-            _tell(wire, {"closed": _episode(asked["open"], options, wire)})
-    finally:
-        end_all(isolated=options.isolated)
+            _tell(wire, {"closed": _episode(asked["open"], options.toolsets, offspring, wire)})
 
 
 def _take_standard_streams() -> _Wire:
@@ -80,15 +78,17 @@ def _warm(name: str) -> None:
         )
 
 
-def _episode(asked: dict[str, Any], options: argparse.Namespace, wire: _Wire) -> int:
+def _episode(asked: dict[str, Any], toolsets: list[str], offspring: Offspring, wire: _Wire) -> int:
+    """Fork a child that serves an episode; return its exit code when it has been cleared away."""
     scratch = Path(os.environ["TMPDIR"])
     server = os.getpid()
     child = os.fork()
     if child == 0:
-        _serve(asked, options.toolsets, wire, scratch, server)
-    most = asked["limits"]["processes"] if options.isolated else None
-    code = wait_for(child, max_processes=most)
-    end_all(isolated=options.isolated)
+        _serve(asked, toolsets, wire, scratch, server)
+    try:
+        code = offspring.wait_for(child, max_processes=asked["limits"]["processes"])
+    finally:
+        offspring.end()
     _clear(scratch)
     return code
 
@@ -99,7 +99,6 @@ def _serve(
     """Be the process of one episode."""
     code = 1
     try:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         end_with_parent(server)
         os.chdir(scratch)
         _limit(asked["limits"])

@@ -15,7 +15,7 @@ from fleetgym.contracts.errors import FleetgymError, SpecError
 from fleetgym.contracts.json import digest
 from fleetgym.contracts.specs import load
 from fleetgym.registry import Registry
-from fleetgym.worker.processes import die_with_parent, thread_count
+from fleetgym.worker.processes import die_with_parent, outlive_parent, thread_count
 from fleetgym.worker.scout import Scout
 from fleetgym.worker.zygote import Zygote
 
@@ -62,8 +62,8 @@ def _describe() -> None:
 
 
 def _serve(asked: argparse.Namespace) -> None:
-    signal.signal(signal.SIGTERM, _end)
-    die_with_parent(os.getppid(), signal.SIGTERM)
+    # While it imports it would not notice that its standard input has ended.
+    die_with_parent(os.getppid(), signal.SIGKILL)
     registered = _registered(asked.framework)
     framework: Framework = load(registered.spec.entry_point)()
     scout = Scout(_scouted(asked.cache, registered) if not asked.cold else None)
@@ -77,6 +77,9 @@ def _serve(asked: argparse.Namespace) -> None:
         framework, environment=registered.spec.environment, path=asked.socket, scout=scout
     )
     print(json.dumps({"ready": True, "cold": asked.cold}), flush=True)  # noqa: T201
+    # From here on it does notice, and has runs to end first.
+    outlive_parent()
+    signal.signal(signal.SIGTERM, _end)
     zygote.serve()
 
 

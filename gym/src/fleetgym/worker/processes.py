@@ -8,7 +8,7 @@ import os
 import signal
 from pathlib import Path
 
-__all__ = ["die_with_parent", "end_session", "thread_count"]
+__all__ = ["die_with_parent", "end_session", "outlive_parent", "thread_count"]
 
 _PR_SET_PDEATHSIG = 1
 
@@ -23,6 +23,11 @@ def die_with_parent(parent: int, number: signal.Signals) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
     if os.getppid() != parent:
         os.kill(os.getpid(), number)
+
+
+def outlive_parent() -> None:
+    """Take back :func:`die_with_parent`."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, 0, 0, 0, 0)
 
 
 def thread_count() -> int:

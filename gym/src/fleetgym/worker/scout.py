@@ -16,7 +16,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
-from fleetgym.worker.processes import thread_count
+from fleetgym.worker.processes import die_with_parent, thread_count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -59,10 +59,12 @@ class Scout:
 
 
 def _leaves_one_thread(names: list[str]) -> bool:
+    parent = os.getpid()
     pid = os.fork()
     if pid == 0:
         code = 1
         try:
+            die_with_parent(parent, signal.SIGKILL)
             signal.alarm(_PATIENCE_S)
             _import(names)
             code = 0 if thread_count() == 1 else 1

@@ -11,7 +11,7 @@ from fleetgym.contracts.tools import SUBMIT
 if TYPE_CHECKING:
     from fleetgym_env_cti_realm.scenarios.story import Story
 
-__all__ = ["SYSTEM", "scenarios", "stories", "story"]
+__all__ = ["SYSTEM", "scenarios", "stories", "story_of"]
 
 ENVIRONMENT = "fleetgym/CtiRealm-v1"
 
@@ -74,7 +74,7 @@ def stories() -> tuple[Story, ...]:
     return tuple(import_module(f"{__name__}.{name}").STORY for name in _MODULES)
 
 
-def story(scenario: str) -> Story:
+def story_of(scenario: str) -> Story:
     """Return the story of one scenario id."""
     return next(told for told in stories() if told.id == scenario)
 

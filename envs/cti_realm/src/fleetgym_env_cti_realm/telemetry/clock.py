@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +27,7 @@ _LOAD = (22, 18, 15, 14, 15, 20, 32, 50, 72, 86, 92, 95, 96, 94, 93, 92, 90, 86,
 _LOAD_BY_HOUR = (*_LOAD, 42, 30)
 
 
+@lru_cache(maxsize=64)
 def begin(estate: Estate) -> int:
     """Return the begin of the window in microseconds since 1970."""
     return int(np.datetime64(estate.start, "us").astype(np.int64))

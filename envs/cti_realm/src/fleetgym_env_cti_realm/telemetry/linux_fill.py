@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fleetgym_env_cti_realm.telemetry.clock import HOUR, SECOND, begin
-from fleetgym_env_cti_realm.telemetry.columns import put
+from fleetgym_env_cti_realm.telemetry.columns import constant, put, put_each
 from fleetgym_env_cti_realm.telemetry.draw import Array, each, stable
 from fleetgym_env_cti_realm.telemetry.linux_words import ACCOUNT_IDS, linux_words
 
@@ -43,18 +43,24 @@ _PIDS = 4_194_304
 def _host(seed: int, name: str) -> tuple[int, int, int, int]:
     """Return first pid, pids per 1000 s, first report and reports per 1000 s of a host."""
     bits = stable("host", seed, name)
-    return bits % _PIDS, 2000 + (bits >> 22) % 9000, (bits >> 36) % 90_000, 40 + (bits >> 50) % 400
+    return (
+        bits % _PIDS,
+        400_000 + (bits >> 22) % 900_000,
+        (bits >> 36) % 90_000,
+        40 + (bits >> 50) % 400,
+    )
 
 
 def pid_at(estate: Estate, host: str, time: int) -> int:
     """Return the process id that ``host`` gives out at ``time`` (microseconds since 1970)."""
     first, rate, _, _ = _host(estate.seed, host)
-    return (first + time * rate // (1000 * SECOND)) % _PIDS
+    # Python's integers: the product is beyond 64 bits.
+    return (first + int(time) * rate // (1000 * SECOND)) % _PIDS
 
 
 def _report(estate: Estate, host: str, time: int) -> int:
     _, _, first, rate = _host(estate.seed, host)
-    return first + (time - begin(estate) + 720 * HOUR) * rate // (1000 * SECOND)
+    return first + (int(time) - begin(estate) + 720 * HOUR) * rate // (1000 * SECOND)
 
 
 @lru_cache(maxsize=65_536)
@@ -91,14 +97,15 @@ def fill_processes(estate: Estate, rng: Generator, columns: dict[str, Array]) ->
     ``Timestamp`` is in microseconds. Entries that are None are filled as absent columns are.
     """
     hosts, times = columns["DeviceName"], columns["Timestamp"]
+    n = len(times)
     paths, accounts = columns["FolderPath"], columns["AccountName"]
     _device(estate, columns)
     _contents(columns, each(partial(_image, estate), hosts, paths))
     put(columns, "FileName", each(_base, paths))
-    put(columns, "ActionType", _same("ProcessCreated", columns))
-    put(columns, "ProcessId", each(partial(pid_at, estate), hosts, times.tolist()))
+    put(columns, "ActionType", constant("ProcessCreated", n))
+    put_each(columns, "ProcessId", partial(pid_at, estate), hosts, times.tolist())
     put(columns, "ProcessCreationTime", times)
-    put(columns, "ProcessTokenElevation", _same("None", columns))
+    put(columns, "ProcessTokenElevation", constant("None", n))
     put(columns, "AccountDomain", each(_short, hosts))
     _initiator(estate, rng, columns)
     session = each(partial(_session, estate), hosts, accounts, times.tolist())
@@ -112,22 +119,19 @@ def fill_processes(estate: Estate, rng: Generator, columns: dict[str, Array]) ->
 def fill_files(estate: Estate, rng: Generator, columns: dict[str, Array]) -> None:
     """Add all columns of ``DeviceFileEvents`` that follow, as :func:`fill_processes` does."""
     hosts, times = columns["DeviceName"], columns["Timestamp"]
+    n = len(times)
     paths, actions = columns["FolderPath"], columns["ActionType"]
     _device(estate, columns)
     contents = each(partial(_target, estate), hosts, paths, actions, times.tolist())
     _contents(columns, contents)
     put(columns, "FileName", each(_base, paths))
     _initiator(estate, rng, columns)
-    previous = columns.get("PreviousFolderPath", _same(None, columns))
+    previous = columns.get("PreviousFolderPath", constant(None, n))
     put(columns, "PreviousFileName", each(_base_or_none, previous))
     actors = columns["InitiatingProcessAccountName"]
     put(columns, "RequestAccountName", actors)
-    put(columns, "RequestProtocol", _same("Local", columns))
+    put(columns, "RequestProtocol", constant("Local", n))
     put(columns, "AdditionalFields", each(_file_type, paths))
-
-
-def _same(value: object, columns: dict[str, Array]) -> Array:
-    return np.full(len(columns["Timestamp"]), value, dtype=object)
 
 
 def _known(value: object) -> bool:
@@ -164,42 +168,38 @@ def _initiator(estate: Estate, rng: Generator, columns: dict[str, Array]) -> Non
     hosts, times = columns["DeviceName"], columns["Timestamp"].tolist()
     paths, commands = columns[INITIATOR[0]], columns[INITIATOR[1]]
     actors, parents = columns[INITIATOR[2]], columns[INITIATOR[3]]
-    name = "InitiatingProcess"
+    name, n = "InitiatingProcess", len(times)
     put(columns, f"{name}FileName", each(_base, paths))
     _contents(columns, each(partial(_image, estate), hosts, paths), name)
     put(columns, f"{name}AccountDomain", each(_short, hosts))
-    put(columns, f"{name}TokenElevation", _same("None", columns))
-    waits = (rng.exponential(0.4, len(times)) * SECOND + 2000).astype(np.int64).tolist()
-    births = each(
-        partial(_birth, estate),
-        hosts,
-        zip(times, waits, strict=True),
-        zip(paths, commands, strict=True),
-        actors,
+    put(columns, f"{name}TokenElevation", constant("None", n))
+    waits = (rng.exponential(0.4, n) * SECOND + 2000).astype(np.int64).tolist()
+    moments = zip(times, waits, strict=True)
+    images = zip(paths, commands, strict=True)
+    put_each(
+        columns, f"{name}CreationTime", partial(_birth, estate), hosts, moments, images, actors
     )
-    put(columns, f"{name}CreationTime", births)
     born = columns[f"{name}CreationTime"]
-    put(columns, f"{name}Id", each(partial(pid_at, estate), hosts, born))
-    put(columns, f"{name}ParentId", each(partial(_parent_pid, estate), hosts, parents, born))
-    put(
+    put_each(columns, f"{name}Id", partial(pid_at, estate), hosts, born)
+    parents_born = f"{name}ParentCreationTime"
+    put_each(columns, parents_born, partial(_parent_birth, estate), hosts, parents, born)
+    put_each(
         columns,
-        f"{name}ParentCreationTime",
-        each(partial(_parent_birth, estate), hosts, parents, born),
+        f"{name}ParentId",
+        partial(_parent_pid, estate),
+        *(hosts, parents, columns[parents_born]),
     )
-    put(
-        columns,
-        f"{name}SessionId",
-        each(partial(_session, estate), hosts, actors, times),
-    )
-    origin = each(partial(_remote_ip, estate), actors, paths, commands)
-    put(columns, f"Is{name}RemoteSession", each(_known, origin))
-    put(columns, f"{name}RemoteSessionIP", origin)
+    put_each(columns, f"{name}SessionId", partial(_session, estate), hosts, actors, times)
+    put_each(columns, f"{name}RemoteSessionIP", partial(_remote_ip, estate), actors)
+    remote = columns[f"{name}RemoteSessionIP"]
+    put(columns, f"Is{name}RemoteSession", each(_known, remote))
 
 
+@lru_cache(maxsize=4096)
 def _boot(estate: Estate, host: str, what: str) -> int:
-    """Return when a daemon started: a minute or so after its host's last boot."""
+    """Return when a daemon started: a minute or so after its host's last boot, systemd then."""
     boot = int(np.datetime64(estate.host_by_name[host].boot, "us").astype(np.int64))
-    return boot + stable("daemon", host, what) % (90 * SECOND)
+    return boot if what == "systemd" else boot + stable("daemon", host, what) % (90 * SECOND)
 
 
 def _birth(
@@ -221,18 +221,13 @@ def shell_start(host: str, account: str, time: int) -> int:
     return begun - stable("shell", host, account, begun) % (40 * 60 * SECOND)
 
 
-def _parent_pid(estate: Estate, host: str, parent: str, born: int) -> int:
-    if parent == "systemd":
-        return 1
-    return pid_at(estate, host, _parent_birth(estate, host, parent, born))
+def _parent_pid(estate: Estate, host: str, parent: str, begun: int) -> int:
+    return 1 if parent == "systemd" else pid_at(estate, host, begun)
 
 
 def _parent_birth(estate: Estate, host: str, parent: str, born: int) -> int:
-    boot = int(np.datetime64(estate.host_by_name[host].boot, "us").astype(np.int64))
-    if parent == "systemd":
-        return boot
     begun = _boot(estate, host, parent)
-    if parent in linux_words().daemons and begun < born:
+    if parent == "systemd" or (parent in linux_words().daemons and begun < born):
         return begun
     return int(born) - 4000 - stable("parent", host, born) % (900 * 1000)
 
@@ -244,11 +239,12 @@ def _session(estate: Estate, host: str, account: str, time: int) -> int:
     return 200 + stable("session", host, account, time // _SESSION) % 60_000
 
 
-def _remote_ip(estate: Estate, actor: str, path: str, command: str) -> str | None:
+def _remote_ip(estate: Estate, actor: str) -> str | None:
+    """Return where the session of an account comes from; services have none."""
     user = estate.linux_user_by_name.get(actor)
-    if user and (command in _SHELLS or path.endswith("/sshd")):
+    if user:
         return user.workstation_ip
-    if actor == "ansible" and path.endswith("/sshd"):
+    if actor == "ansible":
         return next(host.ip for host in estate.hosts if host.role == "bastion")
     return None
 

@@ -1,0 +1,298 @@
+"""A token is read out of a pod and used elsewhere to read secrets.
+
+The intrusion's requests are reads of secrets, from an address that the service account did not have
+before somebody printed its token in a pod. Each kind of look-alike lacks exactly one of the three.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from fleetgym_env_cti_realm.drawing import one, some
+from fleetgym_env_cti_realm.scenarios.audit import execute, request
+from fleetgym_env_cti_realm.scenarios.story import Event, Plot, Story
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+    from fleetgym_env_cti_realm.estate import Cluster, Estate, Workload
+
+__all__ = ["STORY"]
+
+_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount"
+_COMMANDS = (
+    ("cat", f"{_FOLDER}/token"),
+    ("base64", "-w0", f"{_FOLDER}/token"),
+    ("head", "-c", "4096", f"{_FOLDER}/token"),
+    ("sh", "-c", f"cat {_FOLDER}/token"),
+    ("tar", "-cf", "-", _FOLDER),
+    ("cat", f"/run{_FOLDER.removeprefix('/var/run')}/token"),
+)
+_CLIENTS = (
+    "kubectl/v1.29.6 (linux/amd64) kubernetes/062798d",
+    "kubectl/v1.31.1 (linux/amd64) kubernetes/948afe5",
+    "curl/8.5.0",
+    "curl/7.88.1",
+    "python-requests/2.32.3",
+    "Go-http-client/2.0",
+    "OpenAPI-Generator/30.1.0/python",
+)
+_SUFFIXES = ("credentials", "tls", "registry", "webhook-key", "db", "smtp")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Account:
+    """A workload's service account."""
+
+    cluster: Cluster
+    work: Workload
+
+    @property
+    def username(self) -> str:
+        return f"system:serviceaccount:{self.work.namespace}:{self.work.service_account}"
+
+
+def _draw(estate: Estate, rng: Generator) -> Plot:
+    cluster = one(rng, estate.clusters_of("AKSAudit"))
+    own = _accounts(cluster)
+    others = [a for c in estate.clusters_of("AKSAudit") if c is not cluster for a in _accounts(c)]
+    # The intrusion's neighbors: at least one of each kind is in the same cluster.
+    mixed = some(rng, own, len(own))
+    stolen = mixed[: 1 + int(rng.integers(0, 2))]
+    rest = mixed[2:] + some(rng, others, len(others))
+    plot = _Scene(estate, rng)
+    address = plot.intrude(stolen)
+    for account in rest[0:2]:
+        plot.inside(account)
+    for account in rest[2:5]:
+        plot.outside(account)
+    for account in rest[5:7]:
+        plot.borrowed(account)
+    plot.reduced_audit()
+    return Plot(
+        events=plot.events,
+        patterns={
+            "RequestUri": r"/secrets",
+            "SourceIps": re.escape(address),
+        },
+    )
+
+
+def _accounts(cluster: Cluster) -> list[_Account]:
+    """Return the accounts that are named after their workload."""
+    works = [work for work in cluster.workloads if work.service_account == work.name]
+    return [_Account(cluster=cluster, work=work) for work in works]
+
+
+class _Scene:
+    """Events as they come to be."""
+
+    def __init__(self, estate: Estate, rng: Generator) -> None:
+        self.events: list[Event] = []
+        self._estate = estate
+        self._rng = rng
+
+    def intrude(self, stolen: list[_Account]) -> str:
+        """Let the intruder print one or two tokens and use them; return where from."""
+        rng, estate = self._rng, self._estate
+        address = self._address(stolen[0].cluster)
+        victim = one(rng, estate.kubernetes_users)
+        entry = estate.outside_ips(rng, 1)[0]
+        at = self._when(6, 42)
+        client = one(rng, _CLIENTS)
+        total = int(rng.integers(5, 10))
+        for index, account in enumerate(stolen):
+            self._usual(account)
+            at += timedelta(seconds=int(rng.integers(200, 1500)))
+            self._print_token(account, at, victim.upn, entry)
+            start = at + timedelta(seconds=int(rng.integers(120, 1400)))
+            self._look_around(account, start, address, client)
+            count = total // len(stolen) + (index < total % len(stolen))
+            self._read(account, start, address, client, count, asked_for=True)
+            self._own_secret(account, at - timedelta(hours=1))
+        self.events.append(
+            execute(
+                one(rng, estate.clusters_of("AKSAuditAdmin")),
+                at - timedelta(minutes=30),
+                victim.upn,
+                ("default", "toolbox-6c9f7d5b8-x2lqp"),
+                ("id",),
+                ip=entry,
+            )
+        )
+        return address
+
+    def inside(self, account: _Account) -> None:
+        """A developer prints the token in a pod and reads secrets there: the usual address."""
+        self._usual(account)
+        at = self._when(6, 42)
+        self._print_token(account, at, one(self._rng, self._estate.kubernetes_users).upn)
+        start = at + timedelta(seconds=int(self._rng.integers(120, 1400)))
+        client, count = one(self._rng, _CLIENTS), int(self._rng.integers(5, 9))
+        self._read(account, start, None, client, count)
+
+    def outside(self, account: _Account) -> None:
+        """A pipeline or an appliance that holds a token, and has for long: no exec."""
+        rng = self._rng
+        self._usual(account)
+        address, client = self._address(account.cluster), one(rng, _CLIENTS)
+        for begin in (0, 24):
+            at = self._when(begin, begin + 12)
+            self._look_around(account, at, address, client)
+            self._read(account, at, address, client, int(rng.integers(2, 4)))
+
+    def borrowed(self, account: _Account) -> None:
+        """An engineer who borrows a token and looks at pods and configuration: no secrets."""
+        rng = self._rng
+        self._usual(account)
+        at = self._when(6, 42)
+        self._print_token(account, at, one(rng, self._estate.kubernetes_users).upn)
+        address, client = self._address(account.cluster), one(rng, _CLIENTS)
+        for resource in ("pods", "configmaps", "services", "endpoints", "configmaps", "events"):
+            at += timedelta(seconds=int(rng.integers(30, 400)))
+            target = {"resource": resource, "namespace": account.work.namespace}
+            self._request(account, at, "list", target, address, client)
+
+    def reduced_audit(self) -> None:
+        """Developers print tokens in clusters with the reduced audit too."""
+        rng = self._rng
+        for cluster in self._estate.clusters_of("AKSAuditAdmin"):
+            account = one(rng, _accounts(cluster) or [])
+            user = one(rng, self._estate.kubernetes_users).upn
+            self._print_token(account, self._when(6, 42), user)
+
+    def _address(self, cluster: Cluster) -> str:
+        """Return an address that is not a pod's own: outside, in the network, or another pod's."""
+        rng = self._rng
+        return one(
+            rng,
+            (
+                self._estate.outside_ips(rng, 1)[0],
+                f"10.240.{rng.integers(0, 16)}.{rng.integers(4, 250)}",
+                f"10.244.{rng.integers(0, len(cluster.nodes))}.{rng.integers(211, 254)}",
+            ),
+        )
+
+    def _when(self, first_h: float, last_h: float) -> datetime:
+        seconds = int(self._rng.integers(int(first_h * 3600) + 1800, int(last_h * 3600)))
+        return self._estate.start + timedelta(seconds=seconds)
+
+    def _print_token(
+        self, account: _Account, at: datetime, username: str, ip: str | None = None
+    ) -> None:
+        pod = (account.work.namespace, one(self._rng, account.work.pods))
+        command = one(self._rng, _COMMANDS)
+        self.events.append(execute(account.cluster, at, username, pod, command, ip=ip))
+
+    def _usual(self, account: _Account) -> None:
+        """The workload at the begin of the window, from its own address."""
+        work, at = account.work, self._estate.start + timedelta(minutes=2)
+        name = f"{work.name}-config"
+        target = {"resource": "configmaps", "namespace": work.namespace, "name": name}
+        for minutes in (0, 9, 21):
+            later = at + timedelta(minutes=minutes, seconds=int(self._rng.integers(0, 300)))
+            self._request(account, later, "get", target, None, None)
+
+    def _own_secret(self, account: _Account, at: datetime) -> None:
+        """The workload reads its own secret, as it always does."""
+        work = account.work
+        name = f"{work.name}-credentials"
+        target = {"resource": "secrets", "namespace": work.namespace, "name": name}
+        self._request(account, at, "get", target, None, None)
+
+    def _look_around(self, account: _Account, at: datetime, address: str, client: str) -> None:
+        targets = (
+            ("create", {"resource": "selfsubjectrulesreviews"}),
+            ("list", {"resource": "namespaces"}),
+            ("list", {"resource": "pods", "namespace": account.work.namespace}),
+        )
+        for index, (verb, target) in enumerate(targets):
+            earlier = at - timedelta(seconds=90 - 20 * index)
+            self._request(account, earlier, verb, target, address, client)
+
+    def _read(
+        self,
+        account: _Account,
+        at: datetime,
+        address: str | None,
+        client: str,
+        count: int,
+        *,
+        asked_for: bool = False,
+    ) -> None:
+        """Read secrets ``count`` times in one of three ways, some of it refused."""
+        rng, cluster = self._rng, account.cluster
+        way = one(rng, ("everywhere", "namespaces", "names"))
+        home = account.work.namespace
+        works = [w for w in cluster.workloads if way != "names" or w.namespace == home]
+        works = some(rng, works, len(works))
+        for index in range(count):
+            at += timedelta(seconds=int(rng.integers(2, 90)))
+            work = works[index % len(works)]
+            target: dict[str, str] = {"resource": "secrets"}
+            verb = "get"
+            if way == "namespaces":
+                verb = "list"
+                target["namespace"] = [home, *cluster.namespaces, "kube-system"][index % 6]
+            elif way == "everywhere" and index == 0:
+                verb = "list"
+            else:
+                target["namespace"] = work.namespace
+                target["name"] = f"{work.name}-{_SUFFIXES[index % len(_SUFFIXES)]}"
+            refused = target.get("namespace") != home and rng.random() < 0.4
+            self._request(
+                account,
+                at,
+                verb,
+                target,
+                address,
+                client,
+                code=403 if refused else 200,
+                asked_for=asked_for,
+            )
+
+    def _request(
+        self,
+        account: _Account,
+        at: datetime,
+        verb: str,
+        target: dict[str, str],
+        address: str | None,
+        client: str | None,
+        **more: Any,
+    ) -> None:
+        self.events.append(
+            request(
+                account.cluster,
+                at,
+                account.username,
+                verb,
+                target,
+                ip=address,
+                agent=client,
+                **more,
+            )
+        )
+
+
+STORY = Story(
+    id="cti/aks-exec-secrets",
+    title="A pod's token reads the cluster's secrets",
+    platform="aks",
+    difficulty="hard",
+    objective=(
+        "Between {start} and {end} UTC an intruder with a developer's access to a Kubernetes "
+        "cluster ran a command in pods, took the tokens of their service accounts away and used "
+        "them elsewhere to read secrets. Operators, pipelines and developers read secrets with "
+        "service accounts as well. Find the stolen identities in the clusters' audit logs: the "
+        "query must return every request for secrets (get or list, allowed or refused) that was "
+        "made with a stolen token from outside its pod, and nobody else's."
+    ),
+    report_ids=frozenset({"core-aks-exec-secrets"}),
+    techniques=frozenset({"T1609", "T1528", "T1552.007"}),
+    tables=frozenset({"AKSAudit", "AKSAuditAdmin"}),
+    draw=_draw,
+)

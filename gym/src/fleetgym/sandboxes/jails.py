@@ -1,0 +1,102 @@
+"""The directories that tool servers get, one each, and the removal of those left behind."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+__all__ = ["Jails", "clear_data", "fill_data"]
+
+_PREFIX = "jails-"
+
+
+class Jails:
+    """One provider's directories under ``root``, which any number of processes may share.
+
+    The lock on a provider's own directory is let go when its process dies, however it dies; the
+    next provider removes what is no longer locked.
+    """
+
+    def __init__(self, root: Path) -> None:
+        with _locked(root):
+            for left in root.glob(f"{_PREFIX}*"):
+                _remove_if_unused(left)
+            self._place = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=root))
+            self._lock = _lock(self._place)
+        self._count = 0
+
+    def make(self) -> Path:
+        """Return a new one, with the folders ``data``, ``scratch`` and ``empty``."""
+        self._count += 1
+        jail = self._place / str(self._count)
+        for name in ("data", "scratch", "empty"):
+            (jail / name).mkdir(parents=True)
+        return jail
+
+    def close(self) -> None:
+        """Remove them all."""
+        shutil.rmtree(self._place, ignore_errors=True)
+        os.close(self._lock)
+
+
+def fill_data(jail: Path, source: Path) -> None:
+    """Put the files of ``source`` where the jail's server sees them.
+
+    Raises:
+        OSError: They could not be read, or not be copied.
+    """
+    shutil.copytree(source, jail / "data", copy_function=_link_or_copy, dirs_exist_ok=True)
+
+
+def clear_data(jail: Path) -> None:
+    """Take away what :func:`fill_data` put there."""
+    for path in (jail / "data").iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another file system, or another owner
+        shutil.copyfile(source, target)
+
+
+def _remove_if_unused(place: Path) -> None:
+    try:
+        lock = _lock(place)
+    except OSError:
+        return
+    shutil.rmtree(place, ignore_errors=True)
+    os.close(lock)
+
+
+@contextmanager
+def _locked(root: Path) -> Generator[None]:
+    descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(place: Path) -> int:
+    """Return a descriptor that holds the lock on ``place``; raises OSError if another has it."""
+    descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor

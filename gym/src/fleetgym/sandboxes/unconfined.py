@@ -1,0 +1,39 @@
+"""``none``: the tool server is a plain process with the runner's rights."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from fleetgym.sandboxes.imports import find_imports
+from fleetgym.sandboxes.launch import ENVIRONMENT, Launch
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fleetgym.contracts.sandbox import SandboxSpec
+
+__all__ = ["Unconfined"]
+
+
+class Unconfined:
+    """For machines without namespaces and agents that are trusted; hides only the environment."""
+
+    kind = "none"
+
+    def prepare(self, spec: SandboxSpec, jail: Path) -> Launch:
+        """Start the server with this interpreter."""
+        imports = find_imports(spec.toolsets)
+        scratch = str(jail / "scratch")
+        mounts = {name: str(path.resolve()) for name, path in spec.mounts.items()}
+        return Launch(
+            command=(sys.executable, "-P", "-m", "fleetgym.toolserver.main", *spec.toolsets),
+            environment={
+                **ENVIRONMENT,
+                "HOME": scratch,
+                "TMPDIR": scratch,
+                "PYTHONPATH": os.pathsep.join(map(str, imports.roots)),
+            },
+            mounts={**mounts, "data": str(jail / "data")},
+        )

@@ -1,0 +1,107 @@
+"""What the tool server's first process does with those that come after it: adopt, watch, end."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import select
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+__all__ = ["Offspring", "end_with_parent"]
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_DUMPABLE = 4
+_PR_SET_CHILD_SUBREAPER = 36
+
+_LOOK_S = 0.1
+_OURS = 2
+"""In a process namespace of our own: its init, which is bubblewrap, and the tool server."""
+
+
+class Offspring:
+    """All processes below this one, orphans included."""
+
+    def __init__(self, *, isolated: bool) -> None:
+        """Adopt every orphan from now on.
+
+        Args:
+            isolated: This process is in a process namespace of its own, which ends with the host.
+        """
+        self._isolated = isolated
+        self._leaving = False
+        _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+        signal.signal(signal.SIGTERM, self._leave)
+        if isolated:
+            # What an agent's query takes over must not reach our pipes through /proc or ptrace.
+            _prctl(_PR_SET_DUMPABLE, 0)
+        else:
+            # Not SIGKILL: an episode under way has to be ended first.
+            _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+    def wait_for(self, child: int, *, max_processes: int) -> int:
+        """Return the exit code of ``child``, killed when we have to go, or they are too many.
+
+        The kernel's own limit would not do: it does not bind root, and before Linux 5.14 it counts
+        the processes that the user has outside, too. Without a namespace, nothing is limited.
+        """
+        ended = os.pidfd_open(child)
+        try:
+            while True:
+                select.select([ended], [], [], _LOOK_S)
+                pid = -1
+                while pid != 0:
+                    pid, status = os.waitpid(-1, os.WNOHANG)
+                    if pid == child:
+                        return os.waitstatus_to_exitcode(status)
+                too_many = self._isolated and _processes() - _OURS > max_processes
+                if too_many:
+                    sys.stderr.write(f"more than {max_processes} processes\n")
+                if too_many or self._leaving:
+                    os.kill(child, signal.SIGKILL)
+        finally:
+            os.close(ended)
+
+    def end(self) -> None:
+        """Kill all of them; return when they are gone."""
+        if self._isolated:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(-1, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                for pid in _children():
+                    os.kill(pid, signal.SIGKILL)
+                os.waitpid(-1, 0)
+
+    def _leave(self, _signal: int, _frame: FrameType | None) -> None:
+        # Raises nothing: it would cut short whatever is being ended. Between episodes the end of
+        # standard input says the same.
+        self._leaving = True
+
+
+def end_with_parent(parent: int) -> None:
+    """Let the kernel kill this process, a child of ``parent``, as soon as ``parent`` is gone."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def _children() -> list[int]:
+    own = os.getpid()
+    return [int(pid) for pid in Path(f"/proc/self/task/{own}/children").read_text().split()]
+
+
+def _processes() -> int:
+    return sum(name.isdecimal() for name in os.listdir("/proc"))  # noqa: PTH208 - ten a second
+
+
+def _prctl(option: int, value: int) -> None:
+    if ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), f"prctl({option}) failed")

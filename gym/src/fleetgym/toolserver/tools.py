@@ -1,0 +1,88 @@
+"""The functions of an episode's toolsets, called under a deadline and cut to size."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fleetgym.contracts.errors import ToolError
+from fleetgym.contracts.tools import ToolResult
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import FrameType
+
+    from fleetgym.contracts.sandbox import Limits, ToolFunction
+    from fleetgym.contracts.tools import ToolSpec
+
+__all__ = ["Tools"]
+
+
+class Tools:
+    """All tools of one episode, hidden ones included. For a main thread, one call at a time."""
+
+    def __init__(self, toolsets: Sequence[str], mounts: Mapping[str, str], limits: Limits) -> None:
+        """Open the toolsets, which are modules; ``mounts`` are directories by name."""
+        self._limits = limits
+        self._functions: dict[str, ToolFunction] = {}
+        self._hidden: set[str] = set()
+        self.specs: list[ToolSpec] = []
+        places = {name: Path(path) for name, path in mounts.items()}
+        for name in toolsets:
+            module = importlib.import_module(name)
+            self.specs += module.SPECS
+            self._hidden |= module.HIDDEN
+            self._functions |= module.open_toolset(places, limits)
+        signal.signal(signal.SIGALRM, _alarm)
+
+    def call(self, name: str, arguments: Mapping[str, Any]) -> ToolResult:
+        """Return the result, or what the agent did wrong; any other failure is let through."""
+        function = self._functions.get(name)
+        if function is None:
+            return ToolResult(f"There is no tool {name!r}.", is_error=True)
+        try:
+            inspect.signature(function).bind(**arguments)
+        except TypeError as error:
+            return ToolResult(f"{name} cannot be called like this: {error}.", is_error=True)
+        try:
+            text = self._in_time(function, arguments)
+        except ToolError as error:
+            return self._result(str(error), is_error=True)
+        except _TooSlow:
+            seconds = self._limits.call_seconds
+            return ToolResult(
+                f"{name} took longer than {seconds:g} s. Ask for less.", is_error=True
+            )
+        except MemoryError:
+            return ToolResult(f"{name} ran out of memory. Ask for less.", is_error=True)
+        # Hidden tools answer graders, who bound what they ask for.
+        return self._result(text, whole=name in self._hidden)
+
+    def _in_time(self, function: ToolFunction, arguments: Mapping[str, Any]) -> str:
+        # The last resort: a toolset that starts processes has deadlines of its own.
+        signal.setitimer(signal.ITIMER_REAL, self._limits.call_seconds)
+        try:
+            return function(**arguments)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def _result(self, text: str, *, is_error: bool = False, whole: bool = False) -> ToolResult:
+        # What an agent sent may come back, and half a surrogate pair cannot be sent.
+        data = text.encode(errors="replace")
+        most = self._limits.output_bytes
+        if whole or len(data) <= most:
+            return ToolResult(data.decode(), is_error=is_error)
+        kept = data[:most].decode(errors="ignore")
+        shown = f"[cut: {len(kept.encode())} of {len(data)} bytes are shown; ask for less]"
+        return ToolResult(f"{kept}\n{shown}", is_error=is_error)
+
+
+class _TooSlow(BaseException):
+    """Raised by the alarm; not an ``Exception``, so that no tool swallows it."""
+
+
+def _alarm(_signal: int, _frame: FrameType | None) -> None:
+    raise _TooSlow

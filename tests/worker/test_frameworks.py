@@ -1,0 +1,126 @@
+"""What holds of each of the four frameworks, in its own environment, through a real warm process.
+
+The environments are those that `make setup` makes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from fleetgym.registry import Registry
+from world import NUMBER, SEED, Failing, Restless, Silent, expert, world
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conftest import Started, Warm
+    from fleetgym.executors.local import WorkerExit
+    from fleetgym.registry import RegisteredFramework
+    from world import World
+
+pytestmark = pytest.mark.frameworks
+
+
+@pytest.fixture(params=["autogen", "crewai", "langchain", "langgraph"])
+def framework(request: pytest.FixtureRequest) -> RegisteredFramework:
+    return Registry.discover().framework(request.param)
+
+
+@pytest.fixture
+async def warm(start: Started, framework: RegisteredFramework) -> Warm:
+    return await start(framework)
+
+
+async def run(
+    warm: Warm, framework: RegisteredFramework, here: World, **parameters: Any
+) -> WorkerExit:
+    job = here.job(**{**framework.defaults, **parameters})
+    return await (await warm.connection.spawn(job)).wait()
+
+
+async def test_a_framework_keeps_its_promises(
+    warm: Warm, framework: RegisteredFramework, tmp_path: Path
+) -> None:
+    """One warm process serves all of them, for imports are what takes time here."""
+    assert not warm.parent.cold
+    for promise in (_plays, _obeys_the_budget, _stops_after_rounds, _retries, _can_be_killed):
+        folder = tmp_path / promise.__name__
+        folder.mkdir()
+        await promise(warm, framework, folder)
+
+
+async def _plays(warm: Warm, framework: RegisteredFramework, folder: Path) -> None:
+    async with world(folder) as here:
+        report = await run(warm, framework, here)
+    assert here.seen()[-3:] == [
+        ("look", {"place": "nowhere"}, True),
+        ("look", {"place": "here", "depth": 2}, False),
+        ("submit", {"answer": f'{{"number": {NUMBER}}}'}, False),
+    ]
+    assert (report.error, report.exit_code, report.closing_text) == (
+        None,
+        0,
+        "The answer is submitted.",
+    )
+    assert report.versions == framework.versions
+    assert report.cpu_s > 0
+    assert report.peak_memory_bytes > 32 << 20
+    for asked in here.requests:
+        assert (asked["seed"], asked["temperature"]) == (SEED, 0)
+        assert [tool["function"]["name"] for tool in asked["tools"]] == [
+            tool.name for tool in here.session.brief.tools
+        ]
+    # What it is told is all there, and a refusal reaches the model word for word.
+    said = str(here.requests[-1]["messages"])
+    assert here.session.brief.system in said
+    assert here.session.brief.task in said
+    assert "Error: There is nothing there" in said
+
+
+async def _obeys_the_budget(warm: Warm, framework: RegisteredFramework, folder: Path) -> None:
+    async with world(folder, upstream=expert(Restless()), steps=3) as here:
+        await run(warm, framework, here)
+        assert here.session.ended_by == "steps"
+        assert len(here.session.steps) == 3
+
+
+async def _stops_after_rounds(warm: Warm, framework: RegisteredFramework, folder: Path) -> None:
+    async with world(folder, upstream=expert(Restless())) as here:
+        await run(warm, framework, here, max_rounds=2)
+        # Those that leave room for the answer learn only then that it is one more call.
+        one_more = framework.spec.name in {"langchain", "langgraph"}
+        assert len(here.session.steps) == 2 + one_more
+
+
+async def _retries(warm: Warm, framework: RegisteredFramework, folder: Path) -> None:
+    async with world(folder, upstream=Failing()) as here:
+        report = await run(warm, framework, here, max_retries=1)
+    assert len(here.calls) == 2
+    assert "Out of order." in (report.error or "")
+    assert report.exit_code == 1
+
+
+async def _can_be_killed(warm: Warm, framework: RegisteredFramework, folder: Path) -> None:
+    silent = Silent()
+    async with world(folder, upstream=silent) as here:
+        handle = await warm.connection.spawn(here.job(**framework.defaults))
+        await silent.asked.wait()
+        await handle.kill()
+        report = await handle.wait()
+    assert (report.signal, report.error) == (signal.SIGKILL, None)
+
+
+async def test_runs_at_the_same_time_do_not_mix(
+    warm: Warm, framework: RegisteredFramework, tmp_path: Path
+) -> None:
+    async def one(index: int) -> bool:
+        async with world(tmp_path / str(index)) as here:
+            return (await run(warm, framework, here)).error is None and here.session.submitted
+
+    for index in range(3):
+        (tmp_path / str(index)).mkdir()
+    assert await asyncio.gather(*map(one, range(3))) == [True] * 3
