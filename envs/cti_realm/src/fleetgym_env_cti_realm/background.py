@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fleetgym_env_cti_realm.schema import TABLES, TIME_COLUMN
+from fleetgym_env_cti_realm.telemetry import clock
 from fleetgym_env_cti_realm.telemetry.activity import activity_rows
 from fleetgym_env_cti_realm.telemetry.aks import aks_table
 from fleetgym_env_cti_realm.telemetry.columns import constant
@@ -58,13 +59,16 @@ def background(estate: Estate, rng: Generator, rows: int = 24_000) -> dict[str, 
     made = linux_tables(estate, streams["DeviceProcessEvents"], -(-rows * _LINUX_SHARE // total))
     for table, (share, make) in _SHARES.items():
         made[table] = make(estate, streams[table], -(-rows * share // total))
-    return {table: _finish(table, made[table]) for table in TABLES}
+    return {table: _finish(estate, table, made[table]) for table in TABLES}
 
 
-def _finish(table: str, columns: dict[str, Array]) -> dict[str, Array]:
-    """Return the columns of ``table`` in the schema's order and in order of time."""
-    n = len(columns[TIME_COLUMN[table]])
-    order = np.argsort(columns[TIME_COLUMN[table]].astype(np.int64), kind="stable")
+def _finish(estate: Estate, table: str, columns: dict[str, Array]) -> dict[str, Array]:
+    """Return the columns of ``table`` in the schema's order, rows of the window in order of time."""
+    times = columns[TIME_COLUMN[table]].astype(np.int64)
+    order = np.argsort(times, kind="stable")
+    begin = clock.begin(estate)
+    order = order[(times[order] >= begin) & (times[order] < begin + 48 * clock.HOUR)]
+    n = len(order)
     finished: dict[str, Array] = {}
     for column in TABLES[table]:
         values = columns.get(column.name)

@@ -93,7 +93,7 @@ def _given(estate: Estate, rng: Generator, table: str, values: Mapping[str, Any]
     for name, twin in _TWINS if table == "AzureActivity" else ():
         if (name in values) != (twin in values):
             values = {name: values.get(twin), twin: values.get(name), **values}
-    given = {
+    given: dict[str, Any] = {
         name: _microseconds(value) if types[name] == "TIMESTAMP" and value is not None else value
         for name, value in values.items()
     }
@@ -108,20 +108,18 @@ def _microseconds(time: datetime) -> int:
     return int(np.datetime64(naive, "us").astype(np.int64))
 
 
-def _value(kind: str, given: Any, made: Array | None) -> Any:
+def _value(kind: str, given: object, made: Array | None) -> object:
     """Return a value as it is written, from what is given and what was filled."""
-    filled = None if made is None else made[0]
-    if isinstance(filled, np.generic):
-        filled = filled.item()
-    if isinstance(given, dict) and isinstance(filled, str):
-        return compact(_merged(json.loads(filled), cast("dict[str, Any]", given)))
+    filled: object = None if made is None else made.tolist()[0]
     value = filled if given is None else given
+    if isinstance(value, dict) and isinstance(filled, str):
+        return compact(_merged(json.loads(filled), cast("dict[str, Any]", value)))
     if kind == "TIMESTAMP" and isinstance(value, int):
-        return np.datetime64(int(value), "us").item()
-    return _text(value)
+        return np.datetime64(value, "us").item()
+    return _text(cast("object", value))
 
 
-def _text(value: object) -> Any:
+def _text(value: object) -> object:
     """Return objects and arrays as JSON, everything else as it is."""
     if not isinstance(value, dict | list | tuple):
         return value

@@ -62,22 +62,26 @@ def find_bubblewrap() -> str:
     Raises:
         MissingDependency: There is none, or this machine does not let it work.
     """
-    said = ""
     for program in _candidates():
-        command = [program, *_NAMESPACES, "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev"]
-        try:
-            done = subprocess.run(
-                [*command, "/bin/true"], env={}, capture_output=True, timeout=_TRIAL_S, check=False
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            said = str(error)
-            continue
-        if done.returncode == 0:
+        said = _try(program)
+        if said is None:
             return program
-        said = done.stderr.decode(errors="replace").strip()
-    if not said:
-        raise MissingDependency(_INSTALL)
-    raise MissingDependency(f"The sandbox 'local' does not work on this machine: {said}. {_ALLOW}")
+        if "Unknown option" not in said:  # else it is too old, and the next one may be newer
+            raise MissingDependency(
+                f"The sandbox 'local' does not work on this machine: {said}. {_ALLOW}"
+            )
+    raise MissingDependency(_INSTALL)
+
+
+def _try(program: str) -> str | None:
+    """Return why a program does not do what we need, or None."""
+    host = ("--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev")
+    command = [program, *_NAMESPACES, *host, "/bin/true"]
+    try:
+        done = subprocess.run(command, env={}, capture_output=True, timeout=_TRIAL_S, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    return None if done.returncode == 0 else done.stderr.decode(errors="replace").strip()
 
 
 def _candidates() -> Iterator[str]:

@@ -67,7 +67,7 @@ def find_imports(toolsets: Sequence[str]) -> Imports:
         interpreter=tuple(_interpreter()),
         packages=(*sites, *elsewhere),
         roots=tuple(dict.fromkeys([*elsewhere.values(), *_user_site()])),
-        hidden=(),
+        hidden=tuple(_places(plugin_packages() - needed, sites)),
     )
 
 

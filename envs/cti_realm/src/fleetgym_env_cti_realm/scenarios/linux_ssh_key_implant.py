@@ -59,6 +59,7 @@ _AGENTS = (
     ),
     ("/usr/bin/python3.11", "/usr/bin/python3 /usr/local/lib/keyd/apply.py --team {owner}"),
 )
+_PUSHES = ("/usr/local/sbin/push-accounts", "/usr/local/sbin/keyd-push", "/opt/ops/bin/fan-out")
 _STAGED = ("/dev/shm/.{0}", "/tmp/.{0}", "/var/tmp/{0}.pub")  # noqa: S108  # not files of ours
 
 
@@ -109,7 +110,8 @@ def _intrude(estate: Estate, trail: Trail, pivots: list[Host]) -> None:
         files = [f"{_home(owner)}/.ssh/{file}" for owner in owners]
         tool = one(rng, _TOOLS)
         identity = f"/home/{stolen.name}/.ssh/id_ed25519" if index else staged.removesuffix(".pub")
-        _connect(trail, at, pivot, f"-i {identity} -o StrictHostKeyChecking=no", account, target)
+        shell = _shell(pivot, "root", "cron", "bash -i")
+        _connect(trail, at, shell, identity, f"{account}@{target.ip}")
         for number, path in enumerate(files):
             _write(
                 trail,
@@ -128,15 +130,20 @@ def _collect_keys(trail: Trail, pivot: Host, at: datetime) -> None:
     trail.start(at + timedelta(seconds=8), shell, "/usr/bin/find", command)
 
 
-def _connect(
-    trail: Trail, at: datetime, origin: Host, options: str, account: str, target: Host
-) -> None:
+def _connect(trail: Trail, at: datetime, shell: Process, identity: str, destination: str) -> None:
     """Note the client's side of a session without a terminal."""
-    shell = Process(
-        host=origin, path="/usr/bin/bash", command="bash -i", account="root", parent="cron"
-    )
-    command = f"ssh {options} {account}@{target.ip} sh"
-    trail.start(at, shell, "/usr/bin/ssh", command, account="root")
+    command = f"ssh -i {identity} -o StrictHostKeyChecking=no {destination} sh"
+    trail.start(at, shell, "/usr/bin/ssh", command)
+
+
+def _shell(host: Host, account: str, parent: str, command: str) -> Process:
+    path = "/usr/bin/bash" if "bash" in command else "/usr/bin/dash"
+    return Process(host=host, path=path, command=command, account=account, parent=parent)
+
+
+def _unpacked(rng: Generator) -> str:
+    """Return where an agent puts the private key that it works with."""
+    return f"/tmp/{one(rng, ('deploy', 'build', 'keyd'))}-{rng.bytes(3).hex()}/id_ed25519"  # noqa: S108  # not a file of ours
 
 
 def _write(
@@ -173,6 +180,8 @@ def _by_agent(estate: Estate, trail: Trail, origin: Host) -> None:
     owner = one(rng, _others(estate, "root"))
     path, line = one(rng, _AGENTS)
     at = _when(estate, rng)
+    scheduler = _shell(origin, "root", "cron", f"/bin/sh -c {one(rng, _PUSHES)}")
+    _connect(trail, at - timedelta(seconds=1), scheduler, _unpacked(rng), f"root@{host.ip}")
     shell = trail.start(
         at, login(host, "root", origin.ip), "/usr/bin/bash", f"bash -c {line.format(owner=owner)}"
     )
@@ -192,8 +201,12 @@ def _own_key(estate: Estate, trail: Trail, origin: Host) -> None:
         "key": _key(estate, rng),
         "staged": one(rng, _STAGED).format(rng.bytes(3).hex()),
     }
-    session = login(_elsewhere(estate, rng, origin), account, origin.ip)
-    _write(trail, _when(estate, rng), session, one(rng, _TOOLS), words, own=True)
+    host, at = _elsewhere(estate, rng, origin), _when(estate, rng)
+    identity = one(rng, (f"/home/{user.name}/.ssh/id_ed25519", _unpacked(rng)))
+    client = _shell(origin, user.name, "sshd", "-bash")
+    _connect(trail, at - timedelta(seconds=1), client, identity, f"{account}@{host.ip}")
+    session = login(host, account, origin.ip)
+    _write(trail, at, session, one(rng, _TOOLS), words, own=True)
 
 
 def _by_administrator(estate: Estate, trail: Trail) -> None:
@@ -241,7 +254,7 @@ STORY = Story(
     id="cti/linux-ssh-key-implant",
     title="A public key that spreads through authorized_keys",
     platform="linux",
-    difficulty="hard",
+    difficulty="medium",
     objective=(
         "Between {start} and {end} UTC an intruder with root on a Linux server moved on to its "
         "neighbors over SSH and gave themselves lasting access there, by adding a public key to "
