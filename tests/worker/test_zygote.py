@@ -85,7 +85,13 @@ async def test_going_on_after_the_end_of_the_episode_is_no_error(toy: Warm, here
     assert here.session.ended_by == "steps"
 
 
-async def test_a_kill_takes_descendants_along_even_those_in_other_groups(
+async def test_what_a_run_leaves_behind_ends_with_it(toy: Warm, here: World) -> None:
+    report = await (await toy.connection.spawn(here.job(do="leave"))).wait()
+    assert report.exit_code == 0
+    await gone(int(report.closing_text))
+
+
+async def test_a_kill_takes_descendants_along_even_those_in_other_sessions(
     toy: Warm, tmp_path: Path
 ) -> None:
     looked = asyncio.Event()

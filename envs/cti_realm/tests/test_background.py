@@ -253,7 +253,8 @@ def test_dynamic_columns_hold_json_without_blanks_and_with_sorted_keys(
             id="authorized-keys-by-ansible",
         ),
         pytest.param(
-            "AKSAudit WHERE (ObjectRef->>'subresource') = 'exec' AND (User->>'username') LIKE '%@%'",
+            "AKSAudit WHERE (ObjectRef->>'subresource') = 'exec' "
+            "AND (User->>'username') LIKE '%@%'",
             id="kubectl-exec-by-people",
         ),
         pytest.param(

@@ -63,7 +63,7 @@ def background(estate: Estate, rng: Generator, rows: int = 24_000) -> dict[str, 
 
 
 def _finish(estate: Estate, table: str, columns: dict[str, Array]) -> dict[str, Array]:
-    """Return the columns of ``table`` in the schema's order, rows of the window in order of time."""
+    """Return the rows of the window in order of time, columns in the schema's order."""
     times = columns[TIME_COLUMN[table]].astype(np.int64)
     order = np.argsort(times, kind="stable")
     begin = clock.begin(estate)

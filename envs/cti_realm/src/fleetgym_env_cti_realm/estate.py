@@ -221,9 +221,9 @@ class Application:
     user_agent: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Estate:
-    """All of it."""
+    """All of it. Everything is drawn from the seed alone, so two of one seed are equal."""
 
     seed: int
     company: str
@@ -259,6 +259,9 @@ class Estate:
         from fleetgym_env_cti_realm.estate_draw import draw_estate  # noqa: PLC0415  # a cycle
 
         return draw_estate(seed)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Estate) and other.seed == self.seed
 
     def __hash__(self) -> int:
         return self.seed

@@ -24,6 +24,7 @@ from fleetgym_env_cti_realm.telemetry.directory import (
     details,
     fill_directory,
     initiator,
+    name_of,
 )
 from fleetgym_env_cti_realm.telemetry.draw import Array, compact, objects
 from fleetgym_env_cti_realm.telemetry.graph import fill_graph
@@ -72,7 +73,7 @@ def complete(
         values are JSON.
 
     Raises:
-        SpecError: The table has no such column, or the estate no such device or cluster.
+        SpecError: There is no such table, column, device or cluster.
     """
     given = _given(estate, rng, table, values)
     made = _FILL[table](estate, rng, given)
@@ -86,6 +87,8 @@ def complete(
 
 def _given(estate: Estate, rng: Generator, table: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return ``values`` with times in microseconds, that of the row among them."""
+    if table not in TABLES:
+        raise SpecError(f"There is no table {table!r}. The tables are {', '.join(TABLES)}.")
     types = {column.name: column.type for column in TABLES[table]}
     unknown = sorted(set(values) - set(types))
     if unknown:
@@ -178,7 +181,7 @@ def _directory(estate: Estate, rng: Generator, given: Mapping[str, Any]) -> _Col
     actor = acting(estate, given.get("InitiatedBy"))
     if actor:
         columns["InitiatedBy"] = initiator(actor)
-        columns.setdefault("Identity", actor.display_name)
+        columns.setdefault("Identity", name_of(actor))
         columns.setdefault("AdditionalDetails", details(actor))
     return _plain(fill_directory, estate, rng, columns)
 

@@ -7,6 +7,8 @@ the ground truth, which it may not.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import importlib.util
 import json
@@ -25,6 +27,8 @@ from fleetgym.contracts.scenario import Budget
 from fleetgym.env.tool_env import Instance
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from fleetgym.env.tool_env import ToolEnv
 
 __all__ = ["InstanceCache"]
@@ -49,7 +53,10 @@ class InstanceCache:
         place = self.root / _key(env, seed)
         try:
             if not (place / "instance.json").exists():
-                self._generate(env, seed, place)
+                self.root.mkdir(parents=True, exist_ok=True)
+                with _turn(self.root / f".{place.name}.lock"):
+                    if not (place / "instance.json").exists():
+                        self._generate(env, seed, place)
             _touch(place)
             stored = json.loads((place / "instance.json").read_text())
         except OSError as error:
@@ -62,7 +69,6 @@ class InstanceCache:
         )
 
     def _generate(self, env: ToolEnv, seed: int, place: Path) -> None:
-        self.root.mkdir(parents=True, exist_ok=True)
         making = Path(tempfile.mkdtemp(dir=self.root, prefix=".making-"))
         try:
             (making / "data").mkdir()
@@ -72,10 +78,6 @@ class InstanceCache:
             )
             making.rename(place)
             _touch(place)
-        except OSError:
-            # Another process was first with equal content; anything else is a real failure.
-            if not (place / "instance.json").exists():
-                raise
         finally:
             shutil.rmtree(making, ignore_errors=True)
         self._forget_oldest()
@@ -87,6 +89,15 @@ class InstanceCache:
         )
         for path in kept[: max(0, len(kept) - self.capacity)]:
             shutil.rmtree(path, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _turn(lock: Path) -> Generator[None]:
+    """Keep others from generating the same instance, which several runs often want at once."""
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+    lock.unlink(missing_ok=True)
 
 
 def _touch(path: Path) -> None:

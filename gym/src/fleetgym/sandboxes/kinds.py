@@ -25,6 +25,7 @@ def provider(kind: str, *, max_idle: int | None = None) -> SandboxProvider:
     Raises:
         UnknownName: There is no such kind.
         MissingDependency: This machine lacks what the kind needs.
+        OperatorError: The state directory cannot be written.
     """
     from fleetgym.sandboxes.pool import MAX_IDLE, Pool  # noqa: PLC0415 - imports MCP
 

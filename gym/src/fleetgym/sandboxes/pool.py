@@ -7,13 +7,14 @@ synchronous methods hand a coroutine to the loop and wait.
 from __future__ import annotations
 
 import asyncio
+import shutil
 import threading
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fleetgym import home
-from fleetgym.contracts.errors import SandboxError
+from fleetgym.contracts.errors import OperatorError, SandboxError
 from fleetgym.sandboxes.jails import Jails, clear_data, fill_data
 from fleetgym.sandboxes.server_process import ServerProcess
 
@@ -45,11 +46,21 @@ class Pool:
     """A :class:`fleetgym.contracts.sandbox.SandboxProvider` for any kind."""
 
     def __init__(self, launcher: Launcher, *, max_idle: int = MAX_IDLE) -> None:
-        """Prepare; the first sandbox starts the first server."""
+        """Prepare; the first sandbox starts the first server.
+
+        Raises:
+            OperatorError: The state directory cannot be written.
+        """
         self.kind = launcher.kind
         self._launcher = launcher
         self._max_idle = max_idle
-        self._jails = Jails(home.cache("jails"))
+        try:
+            self._jails = Jails(home.cache("jails"))
+        except OSError as error:
+            raise OperatorError(
+                f"The state directory {str(home.home())!r} cannot be used: {error.strerror}. Set "
+                "FLEETGYM_HOME to a directory that can be written."
+            ) from error
         self._servers: set[_Server] = set()
         self._idle: list[_Server] = []
         """The one used last comes last."""
@@ -144,6 +155,7 @@ class Pool:
     async def _discard(self, server: _Server) -> None:
         self._servers.discard(server)
         await server.process.kill()
+        await asyncio.to_thread(shutil.rmtree, server.jail, ignore_errors=True)
 
     async def _end(self) -> None:
         me = asyncio.current_task()

@@ -1,4 +1,4 @@
-"""The host's end of one tool server: its process, its pipes, and MCP over them."""
+"""The host's end of one tool server: its process and its pipes."""
 
 from __future__ import annotations
 
@@ -8,21 +8,17 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-import anyio
 import mcp_types as types
-from mcp import ClientSession
 from mcp.shared.message import SessionMessage
 
 from fleetgym.contracts.errors import SandboxError, SandboxTimeout
-from fleetgym.contracts.tools import ToolResult
+from fleetgym.sandboxes.conversation import Conversation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
-
     from fleetgym.contracts.sandbox import Limits
-    from fleetgym.contracts.tools import ToolCall
+    from fleetgym.contracts.tools import ToolCall, ToolResult
     from fleetgym.sandboxes.launch import Launch
 
 __all__ = ["ServerProcess"]
@@ -32,11 +28,6 @@ START_S = 60.0
 
 END_S = 5.0
 """How long an ended episode may take to be cleared away, and a server to go when told so."""
-
-PATIENCE_S = 10.0
-"""How long past a call's own deadline its answer is waited for."""
-
-MAX_ARGUMENT_BYTES = 1024**2
 
 _LINE_LIMIT = 64 * 1024**2
 _STDERR_BYTES = 2000
@@ -48,7 +39,7 @@ class ServerProcess:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
         self._control: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        self._episode: _Episode | None = None
+        self._episode: Conversation | None = None
         self._stderr = b""
         self._reading = asyncio.gather(self._read(), self._read_stderr())
 
@@ -92,7 +83,7 @@ class ServerProcess:
         """
         await self._send(json.dumps({"open": {"mounts": dict(mounts), "limits": asdict(limits)}}))
         await self._told("opened", START_S)
-        episode = self._episode = _Episode(self, limits)
+        episode = self._episode = Conversation(self._send_message, self._last_words, limits)
         await episode.begin()
 
     async def call(self, call: ToolCall) -> ToolResult:
@@ -140,12 +131,11 @@ class ServerProcess:
         if self._episode is not None:
             await self._episode.end()
 
-    def last_words(self) -> str:
+    def _last_words(self) -> str:
         """Return the end of what it wrote to standard error, on one line."""
         return " | ".join(self._stderr.decode(errors="replace").split("\n")).strip(" |")
 
-    async def send(self, message: SessionMessage) -> None:
-        """Send one message of MCP."""
+    async def _send_message(self, message: SessionMessage) -> None:
         await self._send(message.message.model_dump_json(by_alias=True, exclude_unset=True))
 
     async def _send(self, line: str) -> None:
@@ -154,17 +144,17 @@ class ServerProcess:
             self._process.stdin.write(line.encode() + b"\n")
             await self._process.stdin.drain()
         except OSError as error:
-            raise SandboxError(f"The tool server is gone. {self.last_words()}") from error
+            raise SandboxError(f"The tool server is gone. {self._last_words()}") from error
 
     async def _told(self, word: str, seconds: float) -> None:
         try:
             answer = await asyncio.wait_for(self._control.get(), seconds)
         except TimeoutError as error:
             raise SandboxTimeout(
-                f"The tool server did not say {word!r} in {seconds:g} s. {self.last_words()}"
+                f"The tool server did not say {word!r} in {seconds:g} s. {self._last_words()}"
             ) from error
         if word not in answer:
-            raise SandboxError(f"The tool server failed: {answer}. {self.last_words()}")
+            raise SandboxError(f"The tool server failed: {answer}. {self._last_words()}")
 
     async def _read(self) -> None:
         """Tell MCP's messages from the server's own, until there are none."""
@@ -195,119 +185,3 @@ class ServerProcess:
         assert self._process.stderr is not None
         while piece := await self._process.stderr.read(_STDERR_BYTES):
             self._stderr = (self._stderr + piece)[-_STDERR_BYTES:]
-
-
-class _Episode:
-    """MCP with one episode's process."""
-
-    def __init__(self, server: ServerProcess, limits: Limits) -> None:
-        self._server = server
-        self._limits = limits
-        self._session: ClientSession | None = None
-        self._to_session: MemoryObjectSendStream[SessionMessage | Exception] | None = None
-        self._task: asyncio.Task[None] | None = None
-        self.late = False
-        """Whether an answer did not come in time, and may come yet."""
-        self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        """Done when the process has died, or is not wanted any more."""
-
-    async def begin(self) -> None:
-        """Shake hands.
-
-        Raises:
-            SandboxError: It died, or did not answer.
-        """
-        ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._task = asyncio.create_task(self._converse(ready))
-        await asyncio.wait(
-            {ready, self.over, self._task}, timeout=START_S, return_when="FIRST_COMPLETED"
-        )
-        if not ready.done():
-            self.late = True
-            raise SandboxError(f"The episode was not begun. {self._server.last_words()}")
-
-    async def call(self, call: ToolCall) -> ToolResult:
-        """Call a tool, and wait for its answer no longer than it may take."""
-        refusal = _refusal(call)
-        if refusal is not None:
-            return refusal
-        if self._session is None or self.over.done():
-            raise SandboxError(f"The tool server is gone. {self._server.last_words()}")
-        request = types.CallToolRequest(
-            params=types.CallToolRequestParams(name=call.name, arguments=dict(call.arguments))
-        )
-        # Not `call_tool`, which lists the tools first: 3 ms an episode.
-        asked = asyncio.create_task(self._session.send_request(request, types.CallToolResult))
-        deadline = self._limits.call_seconds + PATIENCE_S
-        try:
-            await asyncio.wait({asked, self.over}, timeout=deadline, return_when="FIRST_COMPLETED")
-        finally:
-            answered = asked.done()
-            asked.cancel()
-        if not answered:
-            self.late = not self.over.done()
-            raise self._silence(call.name, deadline)
-        try:
-            result = asked.result()
-        except Exception as error:
-            raise SandboxError(f"{call.name} failed in the sandbox: {error}") from error
-        text = "".join(part.text for part in result.content if isinstance(part, types.TextContent))
-        return ToolResult(text, is_error=bool(result.is_error))
-
-    def _silence(self, tool: str, deadline: float) -> SandboxError:
-        if self.late:
-            return SandboxTimeout(f"{tool} did not answer within {deadline:g} s.")
-        return SandboxError(f"The tool server died during {tool}. {self._server.last_words()}")
-
-    async def receive(self, message: SessionMessage) -> None:
-        """Take a message from the process."""
-        if self._to_session is not None:
-            with contextlib.suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
-                await self._to_session.send(message)
-
-    def die(self) -> None:
-        """Note that the process is gone."""
-        if not self.over.done():
-            self.over.set_result(None)
-
-    async def end(self) -> None:
-        """Hang up."""
-        self.die()
-        if self._task is not None:
-            await asyncio.gather(self._task, return_exceptions=True)
-
-    async def _converse(self, ready: asyncio.Future[None]) -> None:
-        """Hold the session open until the episode is over."""
-        to_session, from_server = anyio.create_memory_object_stream[SessionMessage | Exception](64)
-        to_server, from_session = anyio.create_memory_object_stream[SessionMessage](64)
-        self._to_session = to_session
-        writing = asyncio.create_task(self._write(from_session))
-        try:
-            async with ClientSession(from_server, to_server) as session:
-                await session.initialize()
-                self._session = session
-                ready.set_result(None)
-                await self.over
-        finally:
-            self._session = self._to_session = None
-            writing.cancel()
-            for stream in (to_session, from_server, to_server, from_session):
-                stream.close()
-
-    async def _write(self, from_session: MemoryObjectReceiveStream[SessionMessage]) -> None:
-        with contextlib.suppress(SandboxError):  # who reads its output notes that it is gone
-            async for message in from_session:
-                await self._server.send(message)
-
-
-def _refusal(call: ToolCall) -> ToolResult | None:
-    """Return what to tell the agent when its arguments cannot be sent at all."""
-    try:
-        size = len(json.dumps(dict(call.arguments), ensure_ascii=False).encode())
-    except (TypeError, ValueError, RecursionError) as error:
-        return ToolResult(f"The arguments are no JSON: {error}.", is_error=True)
-    if size > MAX_ARGUMENT_BYTES:
-        return ToolResult(
-            f"The arguments take {size} bytes; {MAX_ARGUMENT_BYTES} are allowed.", is_error=True
-        )
-    return None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from fleetgym.contracts.errors import EpisodeOver
 from fleetgym.worker.http_episode import HttpEpisode
-from fleetgym.worker.processes import die_with_parent
+from fleetgym.worker.processes import adopt_orphans, die_with_parent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,6 +68,7 @@ def run_child(
     try:
         os.setsid()
         die_with_parent(parent, signal.SIGKILL)
+        adopt_orphans()
         report_to = _leave_parent(report_to, Path(job.home))
         _settle(environment, Path(job.home))
         had = set(sys.modules)

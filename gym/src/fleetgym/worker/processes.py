@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import os
 import signal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-__all__ = ["die_with_parent", "end_session", "outlive_parent", "thread_count"]
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+__all__ = ["adopt_orphans", "die_with_parent", "end_children", "outlive_parent", "thread_count"]
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
 
 
 def die_with_parent(parent: int, number: signal.Signals) -> None:
@@ -20,14 +24,14 @@ def die_with_parent(parent: int, number: signal.Signals) -> None:
         parent: Id of the parent; when it is gone already, this process ends at once.
         number: The signal.
     """
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
+    _prctl(_PR_SET_PDEATHSIG, int(number))
     if os.getppid() != parent:
         os.kill(os.getpid(), number)
 
 
 def outlive_parent() -> None:
     """Take back :func:`die_with_parent`."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, 0, 0, 0, 0)
+    _prctl(_PR_SET_PDEATHSIG, 0)
 
 
 def thread_count() -> int:
@@ -35,23 +39,40 @@ def thread_count() -> int:
     return sum(1 for _ in Path("/proc/self/task").iterdir())
 
 
-def end_session(leader: int) -> None:
-    """Kill every process of a session, in whatever group it is.
+def adopt_orphans() -> None:
+    """Have the kernel give orphaned descendants to this process, and not to init."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def end_children(spared: Collection[int]) -> None:
+    """Kill and reap the children of this process, and theirs as they become orphans.
+
+    Where this process and one of its children have both called :func:`adopt_orphans`, nothing
+    that descends from that child is left once the child is gone, whatever session it fled to.
 
     Args:
-        leader: A child of this process, not reaped yet; it may be about to make the session.
+        spared: Children to be left alone.
     """
-    os.kill(leader, signal.SIGKILL)
-    for entry in os.scandir("/proc"):
-        if entry.name.isdigit() and _session(entry.name) == leader:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(int(entry.name), signal.SIGKILL)
+    while children := [pid for pid in _children() if pid not in spared]:
+        for pid in children:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
 
 
-def _session(pid: str) -> int | None:
+def _children() -> list[int]:
+    own = os.getpid()
+    processes = [int(entry.name) for entry in os.scandir("/proc") if entry.name.isdigit()]
+    return [pid for pid in processes if _parent(pid) == own]
+
+
+def _parent(pid: int) -> int | None:
     try:
-        stat = Path("/proc", pid, "stat").read_text()
+        stat = Path("/proc", str(pid), "stat").read_text()
     except OSError:
         return None
-    # The name in parentheses may hold anything; state, parent, group and session follow it.
-    return int(stat.rpartition(")")[2].split()[3])
+    # The name in parentheses may hold anything; state and parent follow it.
+    return int(stat.rpartition(")")[2].split()[1])
+
+
+def _prctl(option: int, value: int) -> None:
+    ctypes.CDLL(None).prctl(option, value, 0, 0, 0)

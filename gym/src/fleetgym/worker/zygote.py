@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fleetgym.worker.child import OUTPUT, Job, run_child
-from fleetgym.worker.processes import end_session
+from fleetgym.worker.processes import adopt_orphans, end_children
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -100,6 +100,7 @@ class Zygote:
 
     def serve(self) -> None:
         """Do what lanes ask until the standard input ends; kill what is left then."""
+        adopt_orphans()
         self._watch(self._listener, self._welcome)
         self._watch(sys.stdin.fileno(), self._stop)
         try:
@@ -138,11 +139,11 @@ class Zygote:
             if asked["do"] == "run":
                 self._fork(client, asked["id"], Job(**asked["job"]))
             elif (run := client.runs.get(asked["id"])) is not None:
-                end_session(run.pid)
+                os.kill(run.pid, signal.SIGKILL)
 
     def _leave(self, client: _Client) -> None:
         for run in list(client.runs.values()):
-            end_session(run.pid)
+            os.kill(run.pid, signal.SIGKILL)
             self._bury(run)
         self._selector.unregister(client.socket)
         client.socket.close()
@@ -179,10 +180,9 @@ class Zygote:
 
     def _bury(self, run: _Run) -> None:
         """Reap a process that has ended or been killed, with all that it left behind."""
-        # Before it is reaped: until then its id, which is its session's, cannot be another's.
-        os.waitid(os.P_PID, run.pid, os.WEXITED | os.WNOWAIT)
-        end_session(run.pid)
         _, status, usage = os.wait4(run.pid, 0)
+        run.client.runs.pop(run.id)
+        end_children(spared={r.pid for client in self._clients for r in client.runs.values()})
         self._drain(run)
         report = _parse(run.said)
         self._scout.learn(report.get("imported", ()))
@@ -190,7 +190,6 @@ class Zygote:
         error = report.get("error")
         if not report and code != -signal.SIGKILL:
             error = _last_words(run.home / OUTPUT)
-        run.client.runs.pop(run.id)
         run.client.tell(
             id=run.id,
             exit={

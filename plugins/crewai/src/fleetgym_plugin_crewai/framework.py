@@ -23,6 +23,9 @@ class CrewAI:
     name: ClassVar[str] = "crewai"
     topologies: ClassVar[tuple[str, ...]] = ("single",)
     defaults: ClassVar[Mapping[str, Any]] = {
+        # Tokens that a model takes whose name is not in CrewAI's catalog; 0 leaves it at the 8,192
+        # that CrewAI assumes, and then long results are deferred and conversations summarized.
+        "context_window": 128_000,
         "max_retries": 2,
         # How often a task that failed is run again from its start.
         "max_retry_limit": 0,
@@ -43,9 +46,13 @@ class CrewAI:
     def run(self, episode: Episode, topology: str, parameters: Mapping[str, Any]) -> str:
         """Let the crew work until its task is done."""
         from crewai import LLM, Agent, Crew, Process, Task
+        from crewai.llms.context_window import OPENAI_CONTEXT_WINDOWS
 
         del topology  # there is one
         endpoint = episode.model()
+        if parameters["context_window"]:
+            # The one place where a window can be declared for CrewAI's own OpenAI client.
+            OPENAI_CONTEXT_WINDOWS.setdefault(endpoint.model, parameters["context_window"])
         llm = LLM(
             # The prefix and the flag keep it on its own OpenAI client, whatever the model's name.
             model=f"openai/{endpoint.model}",

@@ -113,23 +113,21 @@ class _Scene:
             count = total // len(stolen) + (index < total % len(stolen))
             self._read(account, start, address, client, count, asked_for=True)
             self._own_secret(account, at - timedelta(hours=1))
-        self.events.append(
-            execute(
-                one(rng, estate.clusters_of("AKSAuditAdmin")),
-                at - timedelta(minutes=30),
-                victim.upn,
-                ("default", "toolbox-6c9f7d5b8-x2lqp"),
-                ("id",),
-                ip=entry,
-            )
-        )
+        self._try_out(at - timedelta(minutes=30), victim.upn, entry)
         return address
+
+    def _try_out(self, at: datetime, username: str, entry: str) -> None:
+        """The intruder's exec in another cluster, which comes to nothing."""
+        cluster = one(self._rng, self._estate.clusters_of("AKSAuditAdmin"))
+        work = one(self._rng, cluster.workloads)
+        pod = (work.namespace, one(self._rng, work.pods))
+        self.events.append(execute(cluster, at, username, pod, ("id",), ip=entry))
 
     def inside(self, account: _Account) -> None:
         """A developer prints the token in a pod and reads secrets there: the usual address."""
         self._usual(account)
         at = self._when(6, 42)
-        self._print_token(account, at, one(self._rng, self._estate.kubernetes_users).upn)
+        self._debug(account, at)
         start = at + timedelta(seconds=int(self._rng.integers(120, 1400)))
         client, count = one(self._rng, _CLIENTS), int(self._rng.integers(5, 9))
         self._read(account, start, None, client, count)
@@ -149,20 +147,23 @@ class _Scene:
         rng = self._rng
         self._usual(account)
         at = self._when(6, 42)
-        self._print_token(account, at, one(rng, self._estate.kubernetes_users).upn)
+        self._debug(account, at)
         address, client = self._address(account.cluster), one(rng, _CLIENTS)
         for resource in ("pods", "configmaps", "services", "endpoints", "configmaps", "events"):
             at += timedelta(seconds=int(rng.integers(30, 400)))
             target = {"resource": resource, "namespace": account.work.namespace}
-            self._request(account, at, "list", target, address, client)
+            self._request(account, at, "list", target, ip=address, agent=client)
 
     def reduced_audit(self) -> None:
         """Developers print tokens in clusters with the reduced audit too."""
-        rng = self._rng
         for cluster in self._estate.clusters_of("AKSAuditAdmin"):
-            account = one(rng, _accounts(cluster) or [])
-            user = one(rng, self._estate.kubernetes_users).upn
-            self._print_token(account, self._when(6, 42), user)
+            self._debug(one(self._rng, _accounts(cluster)), self._when(6, 42))
+
+    def _debug(self, account: _Account, at: datetime) -> None:
+        """A developer, in the office or on a journey, prints the token in a pod."""
+        rng = self._rng
+        place = one(rng, (None, self._estate.outside_ips(rng, 1)[0]))
+        self._print_token(account, at, one(rng, self._estate.kubernetes_users).upn, place)
 
     def _address(self, cluster: Cluster) -> str:
         """Return an address that is not a pod's own: outside, in the network, or another pod's."""
@@ -194,14 +195,14 @@ class _Scene:
         target = {"resource": "configmaps", "namespace": work.namespace, "name": name}
         for minutes in (0, 9, 21):
             later = at + timedelta(minutes=minutes, seconds=int(self._rng.integers(0, 300)))
-            self._request(account, later, "get", target, None, None)
+            self._request(account, later, "get", target)
 
     def _own_secret(self, account: _Account, at: datetime) -> None:
         """The workload reads its own secret, as it always does."""
         work = account.work
         name = f"{work.name}-credentials"
         target = {"resource": "secrets", "namespace": work.namespace, "name": name}
-        self._request(account, at, "get", target, None, None)
+        self._request(account, at, "get", target)
 
     def _look_around(self, account: _Account, at: datetime, address: str, client: str) -> None:
         targets = (
@@ -211,7 +212,7 @@ class _Scene:
         )
         for index, (verb, target) in enumerate(targets):
             earlier = at - timedelta(seconds=90 - 20 * index)
-            self._request(account, earlier, verb, target, address, client)
+            self._request(account, earlier, verb, target, ip=address, agent=client)
 
     def _read(
         self,
@@ -229,6 +230,7 @@ class _Scene:
         home = account.work.namespace
         works = [w for w in cluster.workloads if way != "names" or w.namespace == home]
         works = some(rng, works, len(works))
+        spaces = list(dict.fromkeys((home, *cluster.namespaces, "kube-system", "default")))
         for index in range(count):
             at += timedelta(seconds=int(rng.integers(2, 90)))
             work = works[index % len(works)]
@@ -236,7 +238,7 @@ class _Scene:
             verb = "get"
             if way == "namespaces":
                 verb = "list"
-                target["namespace"] = [home, *cluster.namespaces, "kube-system"][index % 6]
+                target["namespace"] = spaces[index % len(spaces)]
             elif way == "everywhere" and index == 0:
                 verb = "list"
             else:
@@ -248,33 +250,17 @@ class _Scene:
                 at,
                 verb,
                 target,
-                address,
-                client,
+                ip=address,
+                agent=client,
                 code=403 if refused else 200,
                 asked_for=asked_for,
             )
 
     def _request(
-        self,
-        account: _Account,
-        at: datetime,
-        verb: str,
-        target: dict[str, str],
-        address: str | None,
-        client: str | None,
-        **more: Any,
+        self, account: _Account, at: datetime, verb: str, target: dict[str, str], **more: Any
     ) -> None:
         self.events.append(
-            request(
-                account.cluster,
-                at,
-                account.username,
-                verb,
-                target,
-                ip=address,
-                agent=client,
-                **more,
-            )
+            request(account.cluster, at, account.username, verb, target, **more),
         )
 
 
@@ -282,7 +268,7 @@ STORY = Story(
     id="cti/aks-exec-secrets",
     title="A pod's token reads the cluster's secrets",
     platform="aks",
-    difficulty="hard",
+    difficulty="medium",
     objective=(
         "Between {start} and {end} UTC an intruder with a developer's access to a Kubernetes "
         "cluster ran a command in pods, took the tokens of their service accounts away and used "

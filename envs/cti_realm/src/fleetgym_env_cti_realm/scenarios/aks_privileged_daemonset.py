@@ -26,8 +26,14 @@ _CONTROLLER = "system:serviceaccount:kube-system:daemon-set-controller"
 _FIRST = ("node", "csi", "kube", "host", "net", "disk", "log", "gpu")
 _SECOND = ("agent", "health", "sync", "exporter", "cache", "monitor", "tuner", "init", "probe")
 _PUBLIC = ("docker.io", "quay.io", "ghcr.io")
-_OWNERS = "opsnode cloudkits devtoolbox infralabs hostworks k8sutil nodecrew runbooks".split()
-_TOOLS = "host-agent nodekit exporter toolbox runner collector sysutil helper".split()
+_OWNERS = (
+    *("opsnode", "cloudkits", "devtoolbox", "infralabs"),
+    *("hostworks", "k8sutil", "nodecrew", "runbooks"),
+)
+_TOOLS = (
+    *("host-agent", "nodekit", "exporter", "toolbox"),
+    *("runner", "collector", "sysutil", "helper"),
+)
 _PATHS = ("/", "/", "/", "/etc", "/root", "/var/lib/kubelet", "/proc")
 _SCRIPTS = (
     ["chroot", "/host", "sh", "-c", "/opt/run.sh"],
@@ -45,8 +51,15 @@ _PIPELINES = (
     "Helm/3.15.3",
     "Helm/3.14.4",
     "helm-controller/v1.0.1",
-    "argocd-application-controller",
+    "argocd-application-controller/v0.0.0 (linux/amd64) kubernetes/$Format",
 )
+_CONTROLLERS = {
+    "helm-controller": "system:serviceaccount:flux-system:helm-controller",
+    "argocd-application-controller": "system:serviceaccount:argocd:argocd-application-controller",
+}
+_VARIABLES = ("ENDPOINT", "UPSTREAM", "SERVER", "TARGET", "REMOTE_ADDR")
+_HOSTS = ("gate", "relay", "in", "edge", "stream", "push")
+_PORTS = (443, 3333, 4317, 5044, 8443, 9090, 14444)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +73,9 @@ class _DaemonSet:
     """Mounted directory of the host."""
 
     privileged: bool
+    remote: tuple[str, str]
+    """Environment variable with the address that it talks to, and that."""
+
     nodes: int
     """On how many it runs."""
 
@@ -111,7 +127,8 @@ def _rogue(estate: Estate, rng: Generator, cluster: Cluster, name: str) -> _Daem
         command=one(rng, _SCRIPTS),
         path=one(rng, _PATHS),
         privileged=True,
-        nodes=min(len(cluster.nodes), 5),
+        remote=(one(rng, _VARIABLES), _remote(rng)),
+        nodes=one(rng, (2, len(cluster.nodes))),
         username=one(rng, (account, one(rng, estate.kubernetes_users).upn)),
         agent=one(rng, _HAND),
     )
@@ -120,6 +137,11 @@ def _rogue(estate: Estate, rng: Generator, cluster: Cluster, name: str) -> _Daem
 def _public_image(rng: Generator) -> str:
     version = f"{rng.integers(0, 4)}.{rng.integers(0, 20)}"
     return f"{one(rng, _PUBLIC)}/{one(rng, _OWNERS)}/{one(rng, _TOOLS)}:{version}"
+
+
+def _remote(rng: Generator) -> str:
+    """Return a host outside the company, with a port: a pool's as much as a vendor's."""
+    return f"{one(rng, _HOSTS)}.{one(rng, _OWNERS)}.example:{one(rng, _PORTS)}"
 
 
 def _harmless(estate: Estate, rng: Generator, made: _DaemonSet) -> _DaemonSet:
@@ -134,12 +156,7 @@ def _by_pipeline(estate: Estate, rng: Generator, made: _DaemonSet) -> _DaemonSet
     """An agent with full access from a public image, rolled out as everything is."""
     agent = one(rng, _PIPELINES)
     deployer = one(rng, estate.applications_for("deploy")).object_id
-    controllers = {
-        "helm-controller/v1.0.1": "system:serviceaccount:flux-system:helm-controller",
-        "argocd-application-controller": "system:serviceaccount:argocd:"
-        "argocd-application-controller",
-    }
-    return replace(made, agent=agent, username=controllers.get(agent, deployer))
+    return replace(made, agent=agent, username=_CONTROLLERS.get(agent.partition("/")[0], deployer))
 
 
 def _own_image(estate: Estate, rng: Generator, made: _DaemonSet) -> _DaemonSet:
@@ -172,7 +189,9 @@ def _deployed(
     by = {"username": made.username, "agent": made.agent}
     events = [_request(made, at, "create", sets, body, asked_for=asked_for, **by)]
     for index in range(made.nodes):
-        later = at + timedelta(microseconds=int(rng.integers(1, 9)) * 71_003 + 610_417 * (index + 1))
+        later = at + timedelta(
+            microseconds=int(rng.integers(1, 9)) * 71_003 + 610_417 * (index + 1)
+        )
         metadata = {
             "generateName": f"{made.name}-",
             "labels": labels,
@@ -199,14 +218,17 @@ def _template(made: _DaemonSet) -> dict[str, Any]:
     """Return the specification of the pods."""
     container: dict[str, Any] = {
         "command": made.command,
+        "env": [dict(zip(("name", "value"), made.remote, strict=True))],
         "image": made.image,
         "name": made.name,
         "volumeMounts": [{"mountPath": "/host", "name": "host"}],
     }
     if made.privileged:
         container["securityContext"] = {"privileged": True}
+    part = made.nodes < len(made.cluster.nodes)
     return {
         "containers": [container],
+        **({"nodeSelector": {"kubernetes.azure.com/mode": "user"}} if part else {}),
         "hostPID": made.privileged,
         "tolerations": [{"operator": "Exists"}],
         "volumes": [{"hostPath": {"path": made.path}, "name": "host"}],
@@ -249,7 +271,7 @@ STORY = Story(
     id="cti/aks-privileged-daemonset",
     title="DaemonSets that take over the nodes they run on",
     platform="aks",
-    difficulty="medium",
+    difficulty="hard",
     objective=(
         "Between {start} and {end} UTC an intruder with access to one of the Kubernetes clusters "
         "took over its nodes in order to mine, by workloads that run on each of them. Agents with "

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
-from string import Template
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -98,7 +98,7 @@ def _request(
         cast["namespace"],
         cast["name"],
         code,
-        _body(body).substitute(cast) if body else None,
+        _body(body).format_map(cast) if body else None,
         exec_query(_command(number), work.name) if subresource == "exec" else None,
     )
 
@@ -126,8 +126,10 @@ def _cast(
 
 
 @cache
-def _body(kind: str) -> Template:
-    return Template(compact(read("aks_bodies.yaml")[kind]))
+def _body(kind: str) -> str:
+    """Return a body as a format: a placeholder ``$name`` becomes ``{name}``."""
+    text = compact(read("aks_bodies.yaml")[kind]).replace("{", "{{").replace("}", "}}")
+    return re.sub(r"(?<!\$)\$(\w+)", r"{\1}", text).replace("$$", "$")
 
 
 def _command(number: int) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
@@ -98,7 +98,7 @@ def source_ip(estate: Estate, cluster: Cluster, username: str) -> str:
 
 def user_agent(cluster: Cluster, username: str) -> str:
     """Return the client that a user is usually seen with."""
-    kind = username.rpartition(":")[2]
+    kind = _actors_by_name().get(username, "workload")
     if username.startswith("system:node:"):
         kind = "kubelet"
     elif "@" in username or username == "masterclient":
@@ -108,14 +108,16 @@ def user_agent(cluster: Cluster, username: str) -> str:
     return agent_of(cluster.server_version, kind)
 
 
+@cache
+def _actors_by_name() -> dict[str, str]:
+    """Return the actors whose name is the same in all clusters, by it."""
+    return {row[0]: actor for actor, row in read("aks.yaml")["actors"].items()}
+
+
 @lru_cache(maxsize=1024)
 def agent_of(version: str, actor: str) -> str:
-    """Return the user agent of an actor of ``aks.yaml`` at a server of ``version``.
-
-    Names that are no actor's are workloads'.
-    """
-    actors = read("aks.yaml")["actors"]
-    agent: str = actors.get(actor, actors["workload"])[1]
+    """Return the user agent of an actor of ``aks.yaml`` at a server of ``version``."""
+    agent: str = read("aks.yaml")["actors"][actor][1]
     revision = f"{stable(version) & 0xFFFFFFF:07x}"
     return agent.replace("{version}", version).replace("{hash}", revision)
 

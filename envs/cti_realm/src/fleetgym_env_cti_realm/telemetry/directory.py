@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from fleetgym_env_cti_realm.estate import Estate
 
-__all__ = ["acting", "details", "directory_rows", "fill_directory", "initiator", "target"]
+__all__ = ["acting", "details", "directory_rows", "fill_directory", "initiator", "name_of"]
 
 
 def directory_rows(estate: Estate, rng: Generator, rows: int) -> dict[str, Array]:
@@ -48,7 +48,7 @@ def directory_rows(estate: Estate, rng: Generator, rows: int) -> dict[str, Array
         "TimeGenerated": times,
         "OperationName": each(itemgetter(1), drawn),
         "InitiatedBy": each(initiator, actors),
-        "Identity": each(_name, actors),
+        "Identity": each(name_of, actors),
         "TargetResources": each(partial(_targets, estate), drawn, actors, numbers),
         "AdditionalDetails": each(details, actors),
     }
@@ -93,18 +93,22 @@ def initiator(actor: Application | Employee | str) -> str:
     )
 
 
-def acting(estate: Estate, initiated_by: object) -> Application | Employee | None:
+def acting(estate: Estate, initiated_by: object) -> Application | Employee | str | None:
     """Return who is named, in part or in full, by a column ``InitiatedBy``; None if nobody is."""
     value = json.loads(initiated_by) if isinstance(initiated_by, str) else initiated_by
     named = cast("dict[str, dict[str, str]]", value or {})
     user, app = named.get("user", {}), named.get("app", {})
     if user.get("userPrincipalName"):
         return person(estate, user["userPrincipalName"])
-    key = app.get("appId") or app.get("servicePrincipalId") or app.get("displayName")
+    name = app.get("displayName")
+    if name in read("directory.yaml")["services"]:
+        return name
+    key = app.get("appId") or app.get("servicePrincipalId") or name
     return application(estate, key) if key else None
 
 
-def _name(actor: Application | Employee | str) -> str:
+def name_of(actor: Application | Employee | str) -> str:
+    """Return what an actor is called."""
     return actor if isinstance(actor, str) else actor.display_name
 
 
@@ -115,7 +119,7 @@ def details(actor: Application | Employee | str) -> str:
     return compact([{"key": "User-Agent", "value": actor.user_agent}])
 
 
-def target(
+def _target(
     estate: Estate, kind: str, who: Application | Employee, number: int
 ) -> list[dict[str, Any]]:
     """Return what was changed, as the dynamic column ``TargetResources`` holds it."""
@@ -180,7 +184,7 @@ def _targets(
     if kind in {"self", "user", "membership", "role"}:
         someone = estate.employees[(number >> 8) % len(estate.employees)]
         who = actor if kind == "self" and isinstance(actor, Employee) else someone
-        targets = target(estate, kind, who, number)
+        targets = _target(estate, kind, who, number)
         if kind == "membership":
             targets.append(_named(estate, "Group", number % 9))
         if kind == "role":
@@ -191,7 +195,7 @@ def _targets(
         return compact(targets)
     if kind in {"secret", "application", "principal"}:
         apps = [app for app in estate.applications if app.purpose != "managed"]
-        return compact(target(estate, kind, apps[(number >> 8) % len(apps)], number))
+        return compact(_target(estate, kind, apps[(number >> 8) % len(apps)], number))
     if kind == "device":
         owner = estate.employees[(number >> 8) % len(estate.employees)]
         device: dict[str, Any] = {"displayName": owner.device_name, "id": owner.device_id}
@@ -231,7 +235,7 @@ def fill_directory(estate: Estate, rng: Generator, columns: dict[str, Array]) ->
     put(columns, "ActivityDisplayName", operations)
     actors = pick(rng, estate.administrators, n)
     put(columns, "InitiatedBy", each(initiator, actors))
-    put(columns, "Identity", each(_name, actors))
+    put(columns, "Identity", each(name_of, actors))
     put(columns, "AdditionalDetails", each(details, actors))
     put(columns, "TargetResources", constant("[]", n))
     put(columns, "Result", pick(rng, ("success", "failure"), n, (97, 3)))

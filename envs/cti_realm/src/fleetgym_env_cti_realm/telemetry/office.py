@@ -247,10 +247,10 @@ def _mail(rng: Generator, columns: dict[str, Array]) -> None:
     ids = guids(rng, n)
     kinds = each(_object_kind, columns["Operation"])
     items = kinds == "item"
-    put(columns, "Folders", each(_if, items, each(_folders, ids)))
-    put(columns, "Item", each(_if, items, each(_item, ids)))
+    put(columns, "Folders", each(_folders, items, ids))
+    put(columns, "Item", each(_item, items, ids))
     deleted = np.isin(columns["Operation"], ("SoftDelete", "HardDelete", "MoveToDeletedItems"))
-    put(columns, "AffectedItems", each(_if, deleted, each(_items, ids)))
+    put(columns, "AffectedItems", each(_items, deleted, ids))
     whats = each(
         _object_id,
         kinds,
@@ -262,15 +262,21 @@ def _mail(rng: Generator, columns: dict[str, Array]) -> None:
     put(columns, "OfficeObjectId", whats)
 
 
-def _folders(item: str) -> str:
+def _folders(holds: bool, item: str) -> str | None:
+    if not holds:
+        return None
     return compact([{"FolderItems": [{"InternetMessageId": f"<{item}@mail>"}], "Path": "\\Inbox"}])
 
 
-def _item(item: str) -> str:
+def _item(holds: bool, item: str) -> str | None:
+    if not holds:
+        return None
     return compact({"Id": item[:8], "ParentFolder": {"Path": "\\Inbox"}})
 
 
-def _items(item: str) -> str:
+def _items(holds: bool, item: str) -> str | None:
+    if not holds:
+        return None
     return compact([{"InternetMessageId": f"<{item}@mail>", "ParentFolder": {"Path": "\\Inbox"}}])
 
 

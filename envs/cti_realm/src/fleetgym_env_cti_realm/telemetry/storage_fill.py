@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -199,7 +198,8 @@ def _category(operation: str) -> str:
 
 
 def _object_key(account: str, uri: str) -> str:
-    return f"/{account}{urlsplit(uri).path}"
+    path = uri.partition("://")[2].partition("/")[2].partition("?")[0]
+    return f"/{account}/{path}"
 
 
 def _sizes(rng: Generator, columns: dict[str, Array]) -> None:
