@@ -148,6 +148,38 @@ def test_tables_agree_about_people_devices_and_applications(
     )
 
 
+@pytest.mark.parametrize(
+    ("query", "least"),
+    [
+        pytest.param(
+            "MicrosoftGraphActivityLogs c JOIN AADServicePrincipalSignInLogs s "
+            "ON c.SignInActivityId = s.UniqueTokenIdentifier "
+            "WHERE c.AppId = s.AppId AND s.TimeGenerated <= c.TimeGenerated",
+            300,
+            id="call-and-sign-in",
+        ),
+        pytest.param(
+            "AuditLogs a JOIN MicrosoftGraphActivityLogs c ON a.CorrelationId = c.RequestId "
+            "WHERE (a.InitiatedBy->'app'->>'appId') = c.AppId "
+            "AND a.TimeGenerated BETWEEN c.TimeGenerated AND c.TimeGenerated + INTERVAL 1 SECOND",
+            40,
+            id="change-and-call",
+        ),
+        pytest.param(
+            "AuditLogs a JOIN AzureActivity o ON a.CorrelationId = o.CorrelationId "
+            "WHERE (a.InitiatedBy->'user'->>'userPrincipalName') = o.Caller "
+            "AND o.ActivityStatusValue = 'Start'",
+            4,
+            id="activation-and-assignment",
+        ),
+    ],
+)
+def test_rows_of_two_tables_tell_of_the_same_event(
+    life: duckdb.DuckDBPyConnection, query: str, least: int
+) -> None:
+    assert _count(life, query) >= least
+
+
 def test_a_file_is_touched_by_a_process_that_was_started(
     life: duckdb.DuckDBPyConnection,
 ) -> None:

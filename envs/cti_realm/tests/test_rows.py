@@ -53,6 +53,9 @@ SAID = {
         *("RequesterAppId", "RequesterUpn", "AuthenticationType"),
     ],
 }
+MANY = 40
+"""Different values from which on only their shape is compared."""
+
 Row = dict[str, Any]
 
 
@@ -119,8 +122,7 @@ def test_the_columns_that_are_filled_have_the_backgrounds_values(
                 v for v in found if v is not None and not low - room <= v <= high + room
             ]
         elif column.type != "TIMESTAMP" and column.name not in SAID[table]:
-            filled = sum(row[column.name] is not None for row in life[table])
-            if len(usual) > filled / 20:
+            if len(usual) > MANY:
                 usual, found = {_shape(v) for v in usual}, {_shape(v) for v in found}
             strange[column.name] = sorted(map(str, found - usual))
     assert {name: values[:3] for name, values in strange.items() if values} == {}
@@ -138,7 +140,7 @@ def test_a_filled_column_is_null_as_often_as_the_backgrounds(
         / len(pairs[table])
         for column in TABLES[table]
     }
-    assert {name: share for name, share in differences.items() if abs(share) > 0.1} == {}
+    assert {name: share for name, share in differences.items() if abs(share) > 0.2} == {}
 
 
 @pytest.mark.parametrize("table", TABLES)

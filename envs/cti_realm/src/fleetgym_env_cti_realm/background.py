@@ -15,6 +15,7 @@ from fleetgym_env_cti_realm.telemetry.columns import constant
 from fleetgym_env_cti_realm.telemetry.diagnostics import diagnostics_rows
 from fleetgym_env_cti_realm.telemetry.directory import directory_rows
 from fleetgym_env_cti_realm.telemetry.graph import graph_calls
+from fleetgym_env_cti_realm.telemetry.links import link
 from fleetgym_env_cti_realm.telemetry.linux import linux_tables
 from fleetgym_env_cti_realm.telemetry.office import office_rows
 from fleetgym_env_cti_realm.telemetry.principals import principal_sign_ins
@@ -54,11 +55,14 @@ def background(estate: Estate, rng: Generator, rows: int = 24_000) -> dict[str, 
     Every table has a generator of its own, spawned from ``rng``, so that a change in one leaves the
     others as they are.
     """
-    streams = dict(zip(TABLES, rng.spawn(len(TABLES)), strict=True))
+    *spawned, links = rng.spawn(len(TABLES) + 1)
+    streams = dict(zip(TABLES, spawned, strict=True))
+    rows += rows // 100  # what runs beyond the end of the window is cut off
     total = _LINUX_SHARE + sum(share for share, _ in _SHARES.values())
     made = linux_tables(estate, streams["DeviceProcessEvents"], -(-rows * _LINUX_SHARE // total))
     for table, (share, make) in _SHARES.items():
         made[table] = make(estate, streams[table], -(-rows * share // total))
+    link(links, made)
     return {table: _finish(estate, table, made[table]) for table in TABLES}
 
 

@@ -67,8 +67,8 @@ def _draw(estate: Estate, rng: Generator) -> Plot:
     address = plot.intrude(stolen)
     for account in rest[0:2]:
         plot.inside(account)
-    for account in rest[2:5]:
-        plot.outside(account)
+    for number, account in enumerate(rest[2:5]):
+        plot.outside(account, debugged=number == 0)
     for account in rest[5:7]:
         plot.borrowed(account)
     plot.reduced_audit()
@@ -132,8 +132,8 @@ class _Scene:
         client, count = one(self._rng, _CLIENTS), int(self._rng.integers(5, 9))
         self._read(account, start, None, client, count)
 
-    def outside(self, account: _Account) -> None:
-        """A pipeline or an appliance that holds a token, and has for long: no exec."""
+    def outside(self, account: _Account, *, debugged: bool) -> None:
+        """A pipeline or an appliance that holds a token, and has for long: no exec before it."""
         rng = self._rng
         self._usual(account)
         address, client = self._address(account.cluster), one(rng, _CLIENTS)
@@ -141,6 +141,8 @@ class _Scene:
             at = self._when(begin, begin + 12)
             self._look_around(account, at, address, client)
             self._read(account, at, address, client, int(rng.integers(2, 4)))
+        if debugged:
+            self._debug(account, self._when(13, 22))
 
     def borrowed(self, account: _Account) -> None:
         """An engineer who borrows a token and looks at pods and configuration: no secrets."""

@@ -106,7 +106,10 @@ def _draw(estate: Estate, rng: Generator) -> Plot:
             elsewhere = [c for c in estate.clusters if c is not cluster]
             where = one(rng, elsewhere if number == 0 else estate.clusters)
             honest = change(estate, rng, _rogue(estate, rng, where, name))
-            events += _deployed(rng, honest, _when(estate, rng), patched=rng.random() < 0.4)
+            begun = _when(estate, rng)
+            if rng.random() < 0.5:
+                events += _look_around(honest, begun - timedelta(minutes=4))
+            events += _deployed(rng, honest, begun, patched=rng.random() < 0.4)
     return Plot(
         events=events,
         patterns={
@@ -186,12 +189,9 @@ def _deployed(
             "template": {"metadata": {"labels": labels}, "spec": template},
         },
     }
-    by = {"username": made.username, "agent": made.agent}
-    events = [_request(made, at, "create", sets, body, asked_for=asked_for, **by)]
+    events = [_asked(made, at, "create", sets, body, asked_for=asked_for)]
     for index in range(made.nodes):
-        later = at + timedelta(
-            microseconds=int(rng.integers(1, 9)) * 71_003 + 610_417 * (index + 1)
-        )
+        later = at + timedelta(milliseconds=600 * (index + 1) + int(rng.integers(40, 560)))
         metadata = {
             "generateName": f"{made.name}-",
             "labels": labels,
@@ -203,14 +203,16 @@ def _deployed(
         pod["spec"] = {**template, **affinity}
         target = {"resource": "pods", "namespace": made.namespace}
         events.append(
-            _request(made, later, "create", target, pod, asked_for=asked_for, username=_CONTROLLER)
+            request(
+                made.cluster, later, _CONTROLLER, "create", target, body=pod, asked_for=asked_for
+            )
         )
     if patched:
         image, _, _ = made.image.partition(":")
         containers = [{"image": f"{image}:{rng.integers(4, 9)}.0", "name": made.name}]
         change = {"spec": {"template": {"spec": {"containers": containers}}}}
         later = at + timedelta(seconds=int(rng.integers(300, 3000)))
-        events.append(_request(made, later, "patch", sets, change, asked_for=asked_for, **by))
+        events.append(_asked(made, later, "patch", sets, change, asked_for=asked_for))
     return events
 
 
@@ -237,28 +239,32 @@ def _template(made: _DaemonSet) -> dict[str, Any]:
 
 def _look_around(made: _DaemonSet, at: datetime) -> list[Event]:
     """Return what the intruder asks before: may I, and which nodes are there."""
-    by = {"username": made.username, "agent": made.agent}
-    reviews = {"resource": "selfsubjectaccessreviews"}
-    events = [_request(made, at, "create", reviews, None, **by)]
+    events = [_asked(made, at, "create", {"resource": "selfsubjectaccessreviews"})]
     if made.cluster.audit_table == "AKSAudit":
         later = at + timedelta(seconds=20)
-        events.append(_request(made, later, "list", {"resource": "nodes"}, None, **by))
+        events.append(_asked(made, later, "list", {"resource": "nodes"}))
     return events
 
 
-def _request(
+def _asked(
     made: _DaemonSet,
     at: datetime,
     verb: str,
     target: dict[str, str],
-    body: dict[str, Any] | None,
+    body: dict[str, Any] | None = None,
     *,
-    username: str,
-    agent: str | None = None,
     asked_for: bool = False,
 ) -> Event:
+    """Return a request of whoever deploys it."""
     return request(
-        made.cluster, at, username, verb, target, agent=agent, body=body, asked_for=asked_for
+        made.cluster,
+        at,
+        made.username,
+        verb,
+        target,
+        agent=made.agent,
+        body=body,
+        asked_for=asked_for,
     )
 
 

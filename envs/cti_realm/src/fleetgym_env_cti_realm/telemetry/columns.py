@@ -31,7 +31,7 @@ def put_each(
     given = columns.get(name)
     if given is None:
         columns[name] = each(function, *sources)
-    elif any(value is None for value in given):
+    elif None in given.tolist():
         columns[name] = objects(
             function(*row) if value is None else value
             for value, row in zip(given, zip(*sources, strict=True), strict=True)

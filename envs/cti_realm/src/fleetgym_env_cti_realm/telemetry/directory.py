@@ -33,7 +33,15 @@ if TYPE_CHECKING:
 
     from fleetgym_env_cti_realm.estate import Estate
 
-__all__ = ["acting", "details", "directory_rows", "fill_directory", "initiator", "name_of"]
+__all__ = [
+    "acting",
+    "audit_id",
+    "details",
+    "directory_rows",
+    "fill_directory",
+    "initiator",
+    "name_of",
+]
 
 
 def directory_rows(estate: Estate, rng: Generator, rows: int) -> dict[str, Array]:
@@ -245,8 +253,8 @@ def fill_directory(estate: Estate, rng: Generator, columns: dict[str, Array]) ->
     times = columns["TimeGenerated"].astype(np.int64)
     put(columns, "ActivityDateTime", times)
     put(columns, "CorrelationId", guids(rng, n))
-    services = each(str, columns["LoggedByService"])
-    put(columns, "Id", each(_id, services, columns["CorrelationId"], rng.integers(0, 1 << 40, n)))
+    services, numbers = columns["LoggedByService"], rng.integers(0, 100_000_000, n).tolist()
+    put(columns, "Id", each(audit_id, services, columns["CorrelationId"], numbers))
     for name, value in {
         "ResourceId": f"/tenants/{estate.tenant_id}/providers/Microsoft.aadiam",
         "OperationVersion": "1.0",
@@ -279,6 +287,7 @@ def _reason(failed: bool) -> str:
 _PREFIXES = {"Core Directory": "Directory", "PIM": "PIM", "Authentication Methods": "Auth"}
 
 
-def _id(service: str, correlation: str, number: int) -> str:
+def audit_id(service: str, correlation: str, number: int) -> str:
+    """Return the id of a change, ``number`` below 100,000,000 making it unique."""
     letters = f"{stable(number):X}"[:5].rjust(5, "0")
-    return f"{_PREFIXES.get(service, 'Directory')}_{correlation}_{letters}_{number % 100_000_000}"
+    return f"{_PREFIXES.get(service, 'Directory')}_{correlation}_{letters}_{number}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -91,12 +92,14 @@ def _version_4(digits: str) -> str:
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
+@lru_cache(maxsize=65_536)
 def stable(*parts: object) -> int:
     """Return 64 bits that depend on ``parts`` alone."""
     text = "\x1f".join(map(str, parts)).encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big")
 
 
+@lru_cache(maxsize=65_536)
 def name_guid(*parts: object) -> str:
     """Return the GUID that belongs to ``parts``."""
     text = "\x1f".join(map(str, parts)).encode()

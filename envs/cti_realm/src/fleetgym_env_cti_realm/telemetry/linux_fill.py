@@ -180,7 +180,7 @@ def _initiator(estate: Estate, rng: Generator, columns: dict[str, Array]) -> Non
         columns, f"{name}CreationTime", partial(_birth, estate), hosts, moments, images, actors
     )
     born = columns[f"{name}CreationTime"]
-    put_each(columns, f"{name}Id", partial(pid_at, estate), hosts, born)
+    put_each(columns, f"{name}Id", partial(_actor_pid, estate), hosts, paths, born)
     parents_born = f"{name}ParentCreationTime"
     put_each(columns, parents_born, partial(_parent_birth, estate), hosts, parents, born)
     put_each(
@@ -219,6 +219,10 @@ def shell_start(host: str, account: str, time: int) -> int:
     """Return when the login shell began that a person uses on a host at ``time``."""
     begun = time // _SESSION * _SESSION
     return begun - stable("shell", host, account, begun) % (40 * 60 * SECOND)
+
+
+def _actor_pid(estate: Estate, host: str, path: str, born: int) -> int:
+    return 1 if path.endswith("/systemd") else pid_at(estate, host, born)
 
 
 def _parent_pid(estate: Estate, host: str, parent: str, begun: int) -> int:
