@@ -48,7 +48,7 @@ class EnvSpec:
     """``package.module:Class`` of a :class:`fleetgym.env.ToolEnv`, imported when it is made."""
 
     scenarios: str
-    """``package.module:function`` that returns the environment's scenarios; imports no Gymnasium."""
+    """``package.module:function`` that returns its scenarios; imports no Gymnasium."""
 
     policy: str
     """``package.module:Class`` of its :class:`fleetgym.contracts.policy.ReferencePolicy`."""

@@ -211,7 +211,7 @@ class _Scene:
 
     def _condition(self) -> dict[str, str]:
         rng = self._rng
-        options = (
+        options: tuple[dict[str, str], ...] = (
             {"SubjectContainsWords": one(rng, _WORDS)},
             {"SubjectOrBodyContainsWords": one(rng, _WORDS)},
             {"BodyContainsWords": one(rng, _WORDS)},
