@@ -34,7 +34,7 @@ test: setup
 	@$(BIN)/pytest -n 2 --dist loadgroup -m "not slow and not docker and not browser"
 
 test-slow: setup
-	@$(BIN)/pytest -m "slow"
+	@$(BIN)/pytest -n 2 --dist loadgroup -m slow
 
 lint: setup
 	@$(BIN)/ruff check .
