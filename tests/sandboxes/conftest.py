@@ -52,7 +52,7 @@ class World:
             yield Probe(sandbox)
 
 
-@pytest.fixture(scope="package", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
@@ -75,7 +75,7 @@ def data(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def providers(own_home: Path) -> Iterator[Callable[[str], SandboxProvider]]:
     made: dict[str, SandboxProvider] = {}
 

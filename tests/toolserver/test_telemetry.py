@@ -40,7 +40,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def tools(data: Path) -> Mapping[str, ToolFunction]:
-    return telemetry.open_toolset({"data": data}, Limits(call_seconds=3))
+    return telemetry.open_toolset({"data": data}, Limits(call_seconds=30))
 
 
 def _table(answer: str) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from fleetgym_env_cti_realm.background import background
 from fleetgym_env_cti_realm.database import write
 from fleetgym_env_cti_realm.estate import Estate
 path, seed = pathlib.Path(sys.argv[1]), int(sys.argv[2])
-write(path, background(Estate.from_seed(seed), numpy.random.default_rng(seed)), [])
+write(path, background(Estate.from_seed(seed), numpy.random.default_rng(seed), 6000), [])
 digest = hashlib.sha256()
 with duckdb.connect(path, read_only=True) as connection:
     for (name,) in sorted(connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()):

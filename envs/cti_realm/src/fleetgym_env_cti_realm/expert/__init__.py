@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING
 from fleetgym_env_cti_realm.expert import craft
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fleetgym.contracts.policy import Plan
+    from fleetgym_env_cti_realm.expert.craft import Hunt, Report
 
 __all__ = ["CtiExpert"]
 
@@ -33,6 +36,6 @@ class CtiExpert:
     def plan(self, prompt: str) -> Plan:
         """Find the report, hunt as it asks for, write the detection, submit it."""
         report = yield from craft.find_report(craft.objective(prompt), known=_HUNTS)
-        hunt = import_module(f"{__name__}.{_HUNTS[report.id]}").hunt
+        hunt: Callable[[Report], Hunt] = import_module(f"{__name__}.{_HUNTS[report.id]}").hunt
         detection = yield from hunt(report)
         yield from craft.hand_in(detection)

@@ -94,11 +94,13 @@ class _Scene:
         self.events: list[Event] = []
         self._estate = estate
         self._rng = rng
+        self._place = int(rng.integers(0, 3))
+        """Kind of address that the intruder and those who hold tokens outside have."""
 
     def intrude(self, stolen: list[_Account]) -> str:
         """Let the intruder print one or two tokens and use them; return where from."""
         rng, estate = self._rng, self._estate
-        address = self._address(stolen[0].cluster)
+        address = self._address(stolen[0].cluster, self._place)
         victim = one(rng, estate.kubernetes_users)
         entry = estate.outside_ips(rng, 1)[0]
         at = self._when(6, 42)
@@ -136,7 +138,8 @@ class _Scene:
         """A pipeline or an appliance that holds a token, and has for long: no exec before it."""
         rng = self._rng
         self._usual(account)
-        address, client = self._address(account.cluster), one(rng, _CLIENTS)
+        address = self._address(account.cluster, self._place)
+        client = one(rng, _CLIENTS)
         for begin in (0, 24):
             at = self._when(begin, begin + 12)
             self._look_around(account, at, address, client)
@@ -150,7 +153,8 @@ class _Scene:
         self._usual(account)
         at = self._when(6, 42)
         self._debug(account, at)
-        address, client = self._address(account.cluster), one(rng, _CLIENTS)
+        address = self._address(account.cluster, int(rng.integers(0, 3)))
+        client = one(rng, _CLIENTS)
         for resource in ("pods", "configmaps", "services", "endpoints", "configmaps", "events"):
             at += timedelta(seconds=int(rng.integers(30, 400)))
             target = {"resource": resource, "namespace": account.work.namespace}
@@ -167,17 +171,14 @@ class _Scene:
         place = one(rng, (None, self._estate.outside_ips(rng, 1)[0]))
         self._print_token(account, at, one(rng, self._estate.kubernetes_users).upn, place)
 
-    def _address(self, cluster: Cluster) -> str:
+    def _address(self, cluster: Cluster, kind: int) -> str:
         """Return an address that is not a pod's own: outside, in the network, or another pod's."""
         rng = self._rng
-        return one(
-            rng,
-            (
-                self._estate.outside_ips(rng, 1)[0],
-                f"10.240.{rng.integers(0, 16)}.{rng.integers(4, 250)}",
-                f"10.244.{rng.integers(0, len(cluster.nodes))}.{rng.integers(211, 254)}",
-            ),
-        )
+        return (
+            self._estate.outside_ips(rng, 1)[0],
+            f"10.240.{rng.integers(0, 16)}.{rng.integers(4, 250)}",
+            f"10.244.{rng.integers(0, len(cluster.nodes))}.{rng.integers(211, 254)}",
+        )[kind]
 
     def _when(self, first_h: float, last_h: float) -> datetime:
         seconds = int(self._rng.integers(int(first_h * 3600) + 1800, int(last_h * 3600)))

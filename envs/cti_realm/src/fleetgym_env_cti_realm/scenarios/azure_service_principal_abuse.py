@@ -96,23 +96,22 @@ class _Scene:
         rng = self._rng
         addresses = self._new_addresses(1 + int(rng.integers(0, 2)))
         at = self._when(8, 40)
-        key = self._add_key(app, at, self._estate.outside_ips(rng, 1)[0])
-        agent = one(rng, (*_AGENTS, app.user_agent))
+        key, agent = self._add_key(app, at), self._agent(app)
         total = int(rng.integers(5, 10))
         at += timedelta(minutes=float(rng.uniform(4, 150)))
         for index, address in enumerate(addresses):
             count = total // len(addresses) + (index < total % len(addresses))
             paths = some(rng, _COLLECTIONS, count)
-            at = self._work(app, at, address, agent, key, paths, asked_for=True)
+            at = self._work(app, at, address, agent, key=key, paths=paths, asked_for=True)
             at += timedelta(minutes=float(rng.uniform(5, 60)))
         return addresses
 
     def moved(self, app: Application) -> None:
         """A new runner, the old key: enumerates as it always did."""
-        address, at = self._new_addresses(1)[0], self._when(8, 40)
+        address, at, agent = self._new_addresses(1)[0], self._when(8, 40), self._agent(app)
         for _ in range(2):
             paths = some(self._rng, _COLLECTIONS, int(self._rng.integers(3, 5)))
-            at = self._work(app, at, address, app.user_agent, app.key_id, paths)
+            at = self._work(app, at, address, agent, key=app.key_id, paths=paths)
             at += timedelta(minutes=float(self._rng.uniform(60, 180)))
 
     def renewed(self, app: Application) -> None:
@@ -121,19 +120,20 @@ class _Scene:
         address = one(rng, app.ips)
         for hours in (1, 3):
             self._sign_in(app, self._when(hours, hours + 1), address, app.key_id)
-        key = self._add_key(app, at)
+        key, agent = self._add_key(app, at), self._agent(app)
         for _ in range(2):
             at += timedelta(minutes=float(rng.uniform(10, 180)))
             paths = some(rng, _COLLECTIONS, int(rng.integers(3, 5)))
-            at = self._work(app, at, address, app.user_agent, key, paths)
+            at = self._work(app, at, address, agent, key=key, paths=paths)
 
     def migrated(self, app: Application) -> None:
         """A person adds a secret for a new host, where the application does its usual work."""
         rng, at = self._rng, self._when(8, 40)
-        key = self._add_key(app, at)
+        key, agent = self._add_key(app, at), self._agent(app)
         at += timedelta(minutes=float(rng.uniform(4, 150)))
         paths = [one(rng, _SINGLE) for _ in range(int(rng.integers(6, 9)))]
-        self._work(app, at, self._new_addresses(1)[0], app.user_agent, key, paths)
+        address = self._new_addresses(1)[0]
+        self._work(app, at, address, agent, key=key, paths=paths)
 
     def _new_addresses(self, n: int) -> list[str]:
         """Return addresses of access networks or of the cloud that nothing uses."""
@@ -144,11 +144,16 @@ class _Scene:
         hours = float(self._rng.uniform(first_h, last_h))
         return self._estate.start + timedelta(hours=hours)
 
-    def _add_key(self, app: Application, at: datetime, ip: str | None = None) -> str:
-        """Let a person add a secret; return its id."""
+    def _agent(self, app: Application) -> str:
+        """Return the application's own client, or that of a script."""
+        return one(self._rng, (app.user_agent, one(self._rng, _AGENTS)))
+
+    def _add_key(self, app: Application, at: datetime) -> str:
+        """Let a person add a secret, from anywhere; return its id."""
         rng = self._rng
         key, owner = guid(rng), one(rng, self._estate.administrators)
-        user = {"userPrincipalName": owner.upn, **({"ipAddress": ip} if ip else {})}
+        ip = one(rng, (owner.ips[0], self._estate.outside_ips(rng, 1)[0]))
+        user = {"ipAddress": ip, "userPrincipalName": owner.upn}
         self.events.append(
             Event(
                 table="AuditLogs",
@@ -169,9 +174,9 @@ class _Scene:
         at: datetime,
         address: str,
         agent: str,
+        *,
         key: str,
         paths: Sequence[str],
-        *,
         asked_for: bool = False,
     ) -> datetime:
         """Sign in with ``key`` and request ``paths``; return when that was done."""

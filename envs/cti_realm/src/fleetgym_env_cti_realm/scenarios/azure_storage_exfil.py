@@ -32,9 +32,9 @@ _CLIENTS = (
     "curl/8.5.0",
 )
 _STEMS = (
-    "customers dump export payroll contracts users ledger tickets invoices employees claims crm "
-    "backup-full orders partners"
-).split()
+    *("customers", "dump", "export", "payroll", "contracts", "users", "ledger", "tickets"),
+    *("invoices", "employees", "claims", "crm", "backup-full", "orders", "partners"),
+)
 _ENDINGS = ("bak", "tar.gz", "zip", "parquet", "sql.gz", "7z", "csv", "pst")
 _LOOKS = (
     ("ListContainers", "/?comp=list"),

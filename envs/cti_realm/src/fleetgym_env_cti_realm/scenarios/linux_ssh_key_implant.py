@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -60,7 +61,30 @@ _AGENTS = (
     ("/usr/bin/python3.11", "/usr/bin/python3 /usr/local/lib/keyd/apply.py --team {owner}"),
 )
 _PUSHES = ("/usr/local/sbin/push-accounts", "/usr/local/sbin/keyd-push", "/opt/ops/bin/fan-out")
+_MOST_ROWS = 9  # what the query tool returns, and one less
+_FILES = ("authorized_keys", "authorized_keys", "authorized_keys2")
 _STAGED = ("/dev/shm/.{0}", "/tmp/.{0}", "/var/tmp/{0}.pub")  # noqa: S108  # not files of ours
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Key:
+    """A public key that somebody hands out."""
+
+    line: str
+    """As key files have it; the comment names a person."""
+
+    staged: str
+    """File that it is kept in on its way."""
+
+    @classmethod
+    def draw(cls, estate: Estate, rng: Generator) -> _Key:
+        """Return a new one."""
+        blob = b64encode(rng.bytes(33)).decode().replace("+", "x").replace("/", "y")
+        comment = f"{one(rng, estate.linux_users).name}@{estate.company}"
+        return cls(
+            line=f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{blob[:43]} {comment}",
+            staged=one(rng, _STAGED).format(rng.bytes(3).hex()),
+        )
 
 
 def _draw(estate: Estate, rng: Generator) -> Plot:
@@ -72,10 +96,12 @@ def _draw(estate: Estate, rng: Generator) -> Plot:
     origins = [*pivots, *pivots, *servers[2:]]
     for _ in range(int(rng.integers(11, 15))):
         _by_agent(estate, trail, one(rng, origins))
+    # Honest keys come to several servers too.
+    keys = [_Key.draw(estate, rng) for _ in range(6)]
     for _ in range(int(rng.integers(11, 15))):
-        _own_key(estate, trail, one(rng, origins))
+        _own_key(estate, trail, one(rng, origins), one(rng, keys))
     for _ in range(int(rng.integers(11, 15))):
-        _by_administrator(estate, trail)
+        _by_administrator(estate, trail, one(rng, keys))
     return Plot(
         events=trail.events,
         patterns={
@@ -91,9 +117,8 @@ def _intrude(estate: Estate, trail: Trail, pivots: list[Host]) -> None:
     """Let the intruder go from the first pivot to others, one of them the second."""
     rng = trail.rng
     at = estate.start + timedelta(seconds=int(rng.integers(4 * 3600, 40 * 3600)))
-    key = _key(estate, rng)
-    staged = one(rng, _STAGED).format(rng.bytes(3).hex())
-    file = one(rng, ("authorized_keys", "authorized_keys", "authorized_keys2"))
+    key = _Key.draw(estate, rng)
+    file = one(rng, _FILES)
     stolen = one(rng, estate.linux_users)
     user = one(rng, [None, None, *[u for u in estate.linux_users if u.administrator]])
     account = user.name if user else "root"
@@ -102,14 +127,16 @@ def _intrude(estate: Estate, trail: Trail, pivots: list[Host]) -> None:
     _collect_keys(trail, pivots[0], at - timedelta(minutes=9))
     if len(pivots) > 1:
         targets.insert(1, pivots[1])
+    identity = f"/home/{stolen.name}/.ssh/id_ed25519"
+    second_keys = _MOST_ROWS - len(targets)
     for index, target in enumerate(targets):
         at += timedelta(seconds=int(rng.integers(40, 900)))
         pivot = pivots[-1] if index > 2 else pivots[0]
-        many = len(targets) < 6 and rng.random() < 0.5
+        many = second_keys > 0 and rng.random() < 0.5
+        second_keys -= many
         owners = some(rng, _others(estate, account), 2 if many else 1)
-        files = [f"{_home(owner)}/.ssh/{file}" for owner in owners]
+        files = [_path(owner, file) for owner in owners]
         tool = one(rng, _TOOLS)
-        identity = f"/home/{stolen.name}/.ssh/id_ed25519" if index else staged.removesuffix(".pub")
         shell = _shell(pivot, "root", "cron", "bash -i")
         _connect(trail, at, shell, identity, f"{account}@{target.ip}")
         for number, path in enumerate(files):
@@ -117,8 +144,9 @@ def _intrude(estate: Estate, trail: Trail, pivots: list[Host]) -> None:
                 trail,
                 at + timedelta(seconds=1 + 2 * number),
                 login(target, account, pivot.ip),
-                tool,
-                {"file": path, "key": key, "staged": staged},
+                tool=tool,
+                key=key,
+                file=path,
                 asked_for=True,
             )
 
@@ -150,15 +178,17 @@ def _write(
     trail: Trail,
     at: datetime,
     session: Process,
-    tool: tuple[str, str, str],
-    words: dict[str, str],
     *,
+    tool: tuple[str, str, str],
+    key: _Key,
+    file: str,
     own: bool = False,
     asked_for: bool = False,
 ) -> None:
     """Let a session run a command that writes the key file, by ``sudo`` unless it is root's."""
     path, line, typed = tool
     raised = session.account != "root" and not own
+    words = {"key": key.line, "staged": key.staged, "file": file}
     command = typed.format(**words, sudo="sudo " if raised else "")
     actor = trail.start(at, session, "/usr/bin/bash", f"bash -c {command}")
     line = line.format(**words)
@@ -170,7 +200,7 @@ def _write(
     # ``sed -i`` and ``cp`` write a new file.
     action = "FileCreated" if path in {"/usr/bin/cp", "/usr/bin/sed"} else "FileModified"
     done = at + timedelta(milliseconds=400)
-    trail.touch(done, writer, words["file"], action, asked_for=asked_for)
+    trail.touch(done, writer, file, action, asked_for=asked_for)
 
 
 def _by_agent(estate: Estate, trail: Trail, origin: Host) -> None:
@@ -188,28 +218,24 @@ def _by_agent(estate: Estate, trail: Trail, origin: Host) -> None:
     agent = trail.start(at + timedelta(milliseconds=200), shell, path, line.format(owner=owner))
     action = one(rng, ("FileModified", "FileModified", "FileCreated"))
     done = at + timedelta(milliseconds=900)
-    trail.touch(done, agent, f"{_home(owner)}/.ssh/authorized_keys", action)
+    trail.touch(done, agent, _path(owner, one(rng, _FILES)), action)
 
 
-def _own_key(estate: Estate, trail: Trail, origin: Host) -> None:
+def _own_key(estate: Estate, trail: Trail, origin: Host, key: _Key) -> None:
     """Somebody who moves on from a server and adds a key to their own file."""
     rng = trail.rng
     user = one(rng, estate.linux_users)
     account = "root" if rng.random() < 0.3 else user.name
-    words = {
-        "file": f"{_home(account)}/.ssh/authorized_keys",
-        "key": _key(estate, rng),
-        "staged": one(rng, _STAGED).format(rng.bytes(3).hex()),
-    }
+    file = _path(account, one(rng, _FILES))
     host, at = _elsewhere(estate, rng, origin), _when(estate, rng)
     identity = one(rng, (f"/home/{user.name}/.ssh/id_ed25519", _unpacked(rng)))
     client = _shell(origin, user.name, "sshd", "-bash")
     _connect(trail, at - timedelta(seconds=1), client, identity, f"{account}@{host.ip}")
     session = login(host, account, origin.ip)
-    _write(trail, at, session, one(rng, _TOOLS), words, own=True)
+    _write(trail, at, session, tool=one(rng, _TOOLS), key=key, file=file, own=True)
 
 
-def _by_administrator(estate: Estate, trail: Trail) -> None:
+def _by_administrator(estate: Estate, trail: Trail, key: _Key) -> None:
     """An administrator who prepares somebody's account, from the workstation or the bastion."""
     rng = trail.rng
     user = one(rng, [u for u in estate.linux_users if u.administrator])
@@ -217,12 +243,8 @@ def _by_administrator(estate: Estate, trail: Trail) -> None:
     through = rng.random() < 0.5
     account = "root" if through else user.name
     session = login(one(rng, estate.hosts), account, bastion.ip if through else user.workstation_ip)
-    words = {
-        "file": f"{_home(one(rng, _others(estate, account)))}/.ssh/authorized_keys",
-        "key": _key(estate, rng),
-        "staged": one(rng, _STAGED).format(rng.bytes(3).hex()),
-    }
-    _write(trail, _when(estate, rng), session, one(rng, _TOOLS), words)
+    file = _path(one(rng, _others(estate, account)), one(rng, _FILES))
+    _write(trail, _when(estate, rng), session, tool=one(rng, _TOOLS), key=key, file=file)
 
 
 def _others(estate: Estate, account: str) -> list[str]:
@@ -231,8 +253,9 @@ def _others(estate: Estate, account: str) -> list[str]:
     return [owner for owner in (*people, *_OWNERS) if owner not in {account, "root"}]
 
 
-def _home(account: str) -> str:
-    return _HOMES.get(account, f"/home/{account}")
+def _path(owner: str, file: str) -> str:
+    """Return the path of a file in the directory that the SSH daemon reads."""
+    return f"{_HOMES.get(owner, f'/home/{owner}')}/.ssh/{file}"
 
 
 def _elsewhere(estate: Estate, rng: Generator, origin: Host) -> Host:
@@ -241,13 +264,6 @@ def _elsewhere(estate: Estate, rng: Generator, origin: Host) -> Host:
 
 def _when(estate: Estate, rng: Generator) -> datetime:
     return estate.start + timedelta(seconds=int(rng.integers(600, 47 * 3600)))
-
-
-def _key(estate: Estate, rng: Generator) -> str:
-    """Return a public key whose comment names a person."""
-    blob = b64encode(rng.bytes(33)).decode().replace("+", "x").replace("/", "y")
-    comment = f"{one(rng, estate.linux_users).name}@{estate.company}"
-    return f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{blob[:43]} {comment}"
 
 
 STORY = Story(
