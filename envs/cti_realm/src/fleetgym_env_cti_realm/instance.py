@@ -57,12 +57,13 @@ def generate(scenario: Scenario, seed: int, directory: Path) -> Instance:
     rows = write(directory / DATABASE, background(estate, life), planted)
     window = {"start": f"{estate.start:%Y-%m-%d %H:%M}", "end": f"{estate.end:%Y-%m-%d %H:%M}"}
     return Instance(
-        prompt=scenario.prompt.format(**window), truth=_truth(told, plot.patterns, rows)
+        prompt=scenario.prompt.format(**window),
+        truth=_truth(told, told.objective.format(**window), plot.patterns, rows),
     )
 
 
 def _truth(
-    told: Story, patterns: Mapping[str, str], rows: Mapping[str, tuple[int, ...]]
+    told: Story, objective: str, patterns: Mapping[str, str], rows: Mapping[str, tuple[int, ...]]
 ) -> DetectionTruth:
     reports = {report.id: report for report in cti.load()}
     return DetectionTruth(
@@ -72,5 +73,5 @@ def _truth(
         tables=told.tables,
         rows={table: frozenset(ids) for table, ids in rows.items() if ids},
         patterns=patterns,
-        objective=told.objective,
+        objective=objective,
     )

@@ -109,15 +109,18 @@ def _touch(path: Path) -> None:
 def _key(env: ToolEnv, seed: int) -> str:
     package = type(env).__module__.partition(".")[0]
     scenario = replace(env.scenario, budget=Budget())  # no part of an instance
-    return digest([scenario.digest(), seed, _source_digest(package)])[:32]
+    # A mount that is made from sources is named after what it holds.
+    mounts = {name: path.name for name, path in env.mounts().items()}
+    return digest([scenario.digest(), seed, mounts, _source_digest(package)])[:32]
 
 
 @cache
 def _source_digest(package: str) -> str:
-    """Return a digest of a package's Python files: a changed generator makes new instances."""
+    """Return a digest of a package's files: a changed generator makes new instances."""
     spec = importlib.util.find_spec(package)
     total = hashlib.sha256()
     for root in (spec.submodule_search_locations or ()) if spec else ():
-        for path in sorted(Path(root).rglob("*.py")):
-            total.update(path.name.encode() + path.read_bytes())
+        for path in sorted(p for p in Path(root).rglob("*") if p.is_file()):
+            if "__pycache__" not in path.parts:
+                total.update(path.name.encode() + path.read_bytes())
     return total.hexdigest()
