@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -45,10 +46,11 @@ sys.stdin.read()
 
 
 def descendants(pid: int | str) -> Iterator[int]:
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            yield int(child)
-            yield from descendants(child)
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # the thread has ended
+            for child in children.read_text().split():
+                yield int(child)
+                yield from descendants(child)
 
 
 @pytest.mark.parametrize("kind", KINDS)
