@@ -89,7 +89,7 @@ class Desk:
             observation = env.step(_action(asked))[0]
             return ToolResult(observation["content"], is_error=bool(observation["is_error"]))
 
-        play(CtiExpert(), f"{env.brief.system}\n\n{env.brief.task}", call, tools=env.tools)
+        play(CtiExpert(), env.brief.prompt, call, tools=env.tools)
         return Played(calls, env.score, self.instances.get(env, seed))
 
     def transfer(self, scenario: str, origin: int, seed: int) -> Transferred:
