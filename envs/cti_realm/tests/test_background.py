@@ -14,6 +14,7 @@ import pytest
 from fleetgym_env_cti_realm.background import background
 from fleetgym_env_cti_realm.database import write
 from fleetgym_env_cti_realm.estate import Estate
+from fleetgym_env_cti_realm.estate_draw import draw_estate
 from fleetgym_env_cti_realm.schema import TABLES
 
 if TYPE_CHECKING:
@@ -24,9 +25,9 @@ DIGEST = """
 import hashlib, pathlib, sys, duckdb, numpy
 from fleetgym_env_cti_realm.background import background
 from fleetgym_env_cti_realm.database import write
-from fleetgym_env_cti_realm.estate import Estate
+from fleetgym_env_cti_realm.estate_draw import draw_estate
 path, seed = pathlib.Path(sys.argv[1]), int(sys.argv[2])
-write(path, background(Estate.from_seed(seed), numpy.random.default_rng(seed), 6000), [])
+write(path, background(draw_estate(seed), numpy.random.default_rng(seed), 6000), [])
 digest = hashlib.sha256()
 with duckdb.connect(path, read_only=True) as connection:
     for (name,) in sorted(connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()):
@@ -38,7 +39,7 @@ print(digest.hexdigest())
 
 @pytest.fixture(scope="module")
 def estate() -> Estate:
-    return Estate.from_seed(11)
+    return draw_estate(11)
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ import pytest
 from fleetgym_env_cti_realm.background import background
 from fleetgym_env_cti_realm.database import Planted, write
 from fleetgym_env_cti_realm.estate import Estate
+from fleetgym_env_cti_realm.estate_draw import draw_estate
 from fleetgym_env_cti_realm.rows import complete
 from fleetgym_env_cti_realm.schema import TABLES, TIME_COLUMN
 
@@ -40,7 +41,7 @@ def _planted(estate: Estate) -> list[Planted]:
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    estate = Estate.from_seed(3)
+    estate = draw_estate(3)
     path: Path = tmp_path_factory.mktemp("db") / "it's telemetry.duckdb"
     planted = _planted(estate)
     truth = write(path, background(estate, np.random.default_rng(3), 3000), planted)
@@ -94,6 +95,6 @@ def test_a_planted_row_is_written_as_it_was_completed(written: dict[str, Any], t
 
 
 def test_without_planted_rows_there_is_no_truth(tmp_path: Path) -> None:
-    estate = Estate.from_seed(3)
+    estate = draw_estate(3)
     life = background(estate, np.random.default_rng(3), 1000)
     assert write(tmp_path / "t.duckdb", life, []) == {}

@@ -6,21 +6,22 @@ import numpy as np
 import pytest
 
 from fleetgym_env_cti_realm.estate import Estate
+from fleetgym_env_cti_realm.estate_draw import draw_estate
 
 SEEDS = range(12)
 
 
 @pytest.fixture(scope="module")
 def estate() -> Estate:
-    return Estate.from_seed(7)
+    return draw_estate(7)
 
 
 def test_a_seed_gives_the_same_estate_again(estate: Estate) -> None:
-    assert asdict(Estate.from_seed(7)) == asdict(estate)
+    assert asdict(draw_estate(7)) == asdict(estate)
 
 
 def test_another_seed_is_another_company(estate: Estate) -> None:
-    other = Estate.from_seed(8)
+    other = draw_estate(8)
     assert estate.tenant_id != other.tenant_id
     assert not {h.device_id for h in estate.hosts} & {h.device_id for h in other.hosts}
     assert not {h.name for h in estate.hosts} & {h.name for h in other.hosts}
@@ -29,14 +30,14 @@ def test_another_seed_is_another_company(estate: Estate) -> None:
 
 
 def test_twelve_seeds_have_twelve_domains_and_several_windows() -> None:
-    estates = [Estate.from_seed(seed) for seed in SEEDS]
+    estates = [draw_estate(seed) for seed in SEEDS]
     assert len({estate.domain for estate in estates}) == len(SEEDS)
     assert len({estate.start for estate in estates}) > len(SEEDS) // 2
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_every_estate_is_large_enough_for_a_plot(seed: int) -> None:
-    estate = Estate.from_seed(seed)
+    estate = draw_estate(seed)
     assert len(estate.hosts) >= 24
     assert len(estate.employees) >= 40
     assert len(estate.linux_users) >= 10
@@ -49,7 +50,7 @@ def test_every_estate_is_large_enough_for_a_plot(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_nothing_is_named_twice(seed: int) -> None:
-    estate = Estate.from_seed(seed)
+    estate = draw_estate(seed)
     for names in (
         [host.name for host in estate.hosts],
         [host.ip for host in estate.hosts],
@@ -66,7 +67,7 @@ def test_nothing_is_named_twice(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_window_is_two_working_days(seed: int) -> None:
-    estate = Estate.from_seed(seed)
+    estate = draw_estate(seed)
     assert (estate.end - estate.start).days == 2
     assert estate.start.weekday() <= 3
 

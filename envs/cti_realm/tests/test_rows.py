@@ -12,6 +12,7 @@ import pytest
 from fleetgym.contracts.errors import SpecError
 from fleetgym_env_cti_realm.background import background
 from fleetgym_env_cti_realm.estate import Estate
+from fleetgym_env_cti_realm.estate_draw import draw_estate
 from fleetgym_env_cti_realm.rows import complete
 from fleetgym_env_cti_realm.schema import TABLES, TIME_COLUMN
 
@@ -61,7 +62,7 @@ Row = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def estate() -> Estate:
-    return Estate.from_seed(17)
+    return draw_estate(17)
 
 
 @pytest.fixture(scope="module")

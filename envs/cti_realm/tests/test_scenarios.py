@@ -20,6 +20,7 @@ from fleetgym.policy import play
 from fleetgym.sandboxes import provider
 from fleetgym_env_cti_realm.env import CtiRealmEnv
 from fleetgym_env_cti_realm.estate import Estate
+from fleetgym_env_cti_realm.estate_draw import draw_estate
 from fleetgym_env_cti_realm.expert import CtiExpert
 from fleetgym_env_cti_realm.scenarios import scenarios, stories
 from fleetgym_env_cti_realm.schema import TABLES, TIME_COLUMN
@@ -137,7 +138,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
 
 @cache
 def _estate(seed: int) -> Estate:
-    return Estate.from_seed(seed)
+    return draw_estate(seed)
 
 
 @cache

@@ -253,13 +253,6 @@ class Estate:
     places: Mapping[str, Place]
     """Of every public address that the estate uses."""
 
-    @classmethod
-    def from_seed(cls, seed: int) -> Estate:
-        """Return the estate of ``seed``; another seed is another company at another time."""
-        from fleetgym_env_cti_realm.estate_draw import draw_estate  # noqa: PLC0415  # a cycle
-
-        return draw_estate(seed)
-
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Estate) and other.seed == self.seed
 

@@ -74,7 +74,7 @@ def _names() -> dict[str, Any]:
 
 
 def draw_estate(seed: int) -> Estate:
-    """Return the estate of ``seed``."""
+    """Return the estate of ``seed``; another seed is another company at another time."""
     rng = np.random.default_rng([_STREAM, seed])
     names = _names()
     company = one(rng, names["company_first"]) + one(rng, names["company_second"])

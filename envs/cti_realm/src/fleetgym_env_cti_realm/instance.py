@@ -9,7 +9,7 @@ import numpy as np
 
 from fleetgym_env_cti_realm.background import background
 from fleetgym_env_cti_realm.database import Planted, write
-from fleetgym_env_cti_realm.estate import Estate
+from fleetgym_env_cti_realm.estate_draw import draw_estate
 from fleetgym_env_cti_realm.rows import complete
 from fleetgym_env_cti_realm.scenarios import story_of
 from fleetgym_graders.detection import DetectionTruth
@@ -42,7 +42,7 @@ def generate(scenario: Scenario, seed: int, directory: Path) -> Instance:
     else anew.
     """
     told = story_of(scenario.id)
-    estate = Estate.from_seed(seed)
+    estate = draw_estate(seed)
     streams = np.random.SeedSequence([seed, *scenario.id.encode()]).spawn(3)
     life, intrusion, filler = (np.random.default_rng(stream) for stream in streams)
     plot = told.draw(estate, intrusion)
