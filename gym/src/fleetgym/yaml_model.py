@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, TypeVar
 
 import yaml
@@ -21,6 +22,7 @@ class StrictModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+_CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _Model = TypeVar("_Model", bound=StrictModel)
 
 
@@ -30,7 +32,7 @@ def load_model(path: Path, model: type[_Model]) -> _Model:
     Raises:
         SpecError: The file cannot be read or is malformed; a line for each problem.
     """
-    what = model.__name__.lower()
+    what = _CAPITAL.sub(" ", model.__name__).lower()
     text = _read(path, what)
     try:
         tree = yaml.compose(text, Loader=yaml.SafeLoader)
