@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -37,9 +37,6 @@ class Shell:
         return self.sandbox.call(ToolCall(tool, {name: source, **timeout}))
 
 
-Open = Callable[..., "contextmanager[Shell]"]
-
-
 @pytest.fixture(scope="module", autouse=True)
 def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
@@ -67,7 +64,7 @@ def data(tmp_path: Path) -> Path:
 
 
 @contextmanager
-def opened(sandboxes: SandboxProvider, data: Path, **limits: float) -> Iterator[Shell]:
+def opened(sandboxes: SandboxProvider, data: Path, **limits: float) -> Generator[Shell]:
     spec = replace(SPEC, limits=replace(LIMITS, **limits))
     with closing(sandboxes.open(spec, data)) as sandbox:
         yield Shell(sandbox)
@@ -83,6 +80,12 @@ def shell(sandboxes: SandboxProvider, data: Path) -> Iterator[Shell]:
 def isolated(local: SandboxProvider, data: Path) -> Iterator[Shell]:
     with opened(local, data) as one:
         yield one
+
+
+def running(shell: Shell, pattern: str) -> str:
+    """Return the command lines in the sandbox that match."""
+    listing = "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '"
+    return shell(f"{listing} | grep -oE '{pattern}'").content
 
 
 def test_both_streams_come_in_order_and_the_exit_code_last(shell: Shell) -> None:
@@ -119,13 +122,11 @@ def test_there_is_no_input(shell: Shell) -> None:
 def test_a_late_call_is_killed_with_all_it_started_and_says_what_it_had_written(
     shell: Shell,
 ) -> None:
-    late = shell("echo begun; (trap '' TERM; setsid sleep 600) & sleep 600", 0.5)
+    late = shell("echo begun; (trap '' TERM; setsid sleep 61358) & sleep 61358", 0.5)
     assert late == ToolResult(
         "begun\n[killed, with all that it had started: it took longer than 0.5 s]", is_error=True
     )
-    assert shell("cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep -c 'sleep 60[0]'").content == (
-        "0\n[exit code 1]"
-    )
+    assert running(shell, "sleep 6135[8]") == "[exit code 1]"
 
 
 def test_the_sandboxs_own_limit_is_the_most(sandboxes: SandboxProvider, data: Path) -> None:
@@ -138,20 +139,16 @@ def test_the_sandboxs_own_limit_is_the_most(sandboxes: SandboxProvider, data: Pa
 @pytest.mark.parametrize(
     "leave",
     [
-        "sleep 601 &",
-        "setsid sleep 601 & disown",
-        "set -m; sleep 601 & disown; nohup sleep 601 >/dev/null 2>&1 &",
+        "sleep 61357 &",
+        "setsid sleep 61357 & disown",
+        "set -m; sleep 61357 & disown; nohup sleep 61357 >/dev/null 2>&1 &",
         "(while :; do :; done) &",
-        "python3 -c 'import os,time\nif os.fork()==0:\n os.setsid()\n if os.fork()==0: time.sleep(601)'",
+        "python3 -c 'import os; os.setsid(); os.fork() or os.system(\"sleep 61357\")'",
     ],
 )
 def test_what_a_call_leaves_in_the_background_ends_with_it(shell: Shell, leave: str) -> None:
     assert shell(f"{leave}\necho done").content.endswith("done\n[exit code 0]")
-    found = shell(
-        "for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline 2>/dev/null; echo; done"
-        " | grep -E 'sleep 60[1]|while :[;]'"
-    )
-    assert found.content == "[exit code 1]"
+    assert running(shell, "sleep 6135[7]|while :[;]") == "[exit code 1]"
 
 
 def test_of_long_output_the_middle_is_cut_and_the_text_says_how_much(
@@ -216,10 +213,9 @@ while True:
 """
 MEMORY_BOMB = """
 import os, time
-while True:
-    if os.fork():
-        block = os.urandom(1024**2) * 200
-        time.sleep(600)
+os.fork(), os.fork()
+block = os.urandom(2**20) * 200
+time.sleep(600)
 """
 MANY_FILES = "import itertools\nfor n in itertools.count(): open(f'f{n}', 'w').close()"
 
@@ -237,7 +233,7 @@ MANY_FILES = "import itertools\nfor n in itertools.count(): open(f'f{n}', 'w').c
         pytest.param(
             "open('/dev/shm/x', 'wb').write(bytes(2**20))", "Read-only file system", id="shm"
         ),
-        pytest.param("open('/tmp/x', 'wb')", "No such file or directory", id="tmp"),
+        pytest.param("open('/tmp/x', 'wb')", "Read-only file system", id="tmp"),
         pytest.param(
             "import sys\nwhile True: sys.stdout.write('x' * 2**16)", "bytes of output", id="flood"
         ),
@@ -274,7 +270,8 @@ HARM = {
     "memory": "open('/proc/{pid}/mem', 'wb')",
     "environment": "open('/proc/{pid}/environ', 'rb')",
     "pipes": "open('/proc/{pid}/fd/1', 'wb')",
-    "more pipes": "os.listdir('/proc/{pid}/fd')",
+    "settings": "open('/proc/{pid}/oom_score_adj', 'w')",
+    "more settings": "open('/proc/{pid}/autogroup', 'w')",
 }
 TRY_HARM = """
 import ctypes, fcntl, os, resource, signal
@@ -287,7 +284,7 @@ for pid in {pids}:
     except (PermissionError, ProcessLookupError):
         continue
     except OSError as error:
-        if error.errno == 38:
+        if error.errno in (30, 38):  # read-only, no such system call
             continue
         raise
     print("done to", pid)

@@ -36,6 +36,8 @@ _NAMESPACES = (
     "--unshare-cgroup-try", "--disable-userns", "--die-with-parent", "--new-session",
     "--cap-drop", "ALL", "--uid", "65534", "--gid", "65534", "--hostname", "sandbox",
     "--clearenv",
+    # Bubblewrap would stay as the first process, with our pipes, and let itself be looked into.
+    "--as-pid-1",
 )  # fmt: skip
 _SYSTEM = (
     "/usr/bin", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/libexec", "/usr/share/zoneinfo",
@@ -116,7 +118,7 @@ class Bubblewrap:
         command = (
             self._program, *_NAMESPACES,
             *_host_files(imports, jail / "empty"),
-            "--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev",
+            "--proc", "/proc", "--remount-ro", "/proc", "--dev", "/dev", "--remount-ro", "/dev",
             "--size", str(spec.limits.scratch_bytes), "--tmpfs", _SCRATCH, "--chdir", _SCRATCH,
             *_mounted(sources, mounts),
             "--remount-ro", "/",

@@ -105,8 +105,10 @@ def confine_tool(neighbors: frozenset[int]) -> bool:
     return install(
         (
             *_NOBODYS,
-            # Refused, programs that make daemons would fail; so they believe that it was done.
+            # Refused, programs that make daemons would fail; so they believe that it was done. Then
+            # a signal to the own group means another one than this (`timeout` sends such a signal).
             Rule(calls=("setpgid", "setsid"), answer=0),
+            Rule(calls=("kill",), argument=0, among=(0,), answer=0),
             Rule(calls=(*_SIGNALS, "tkill", *_ATTRIBUTES), argument=0, among=hands_off),
             Rule(calls=("ioprio_set", "setpriority"), argument=1, among=hands_off),
         )
