@@ -64,7 +64,7 @@ def test_a_bubblewrap_that_is_too_old_is_passed_over(
 def test_this_machine_keeps_every_promise_of_the_local_sandbox() -> None:
     promises = check("local")
     assert [promise for promise in promises if not promise.kept] == []
-    assert len(promises) == 8
+    assert len(promises) == 13
 
 
 def test_no_sandbox_promises_only_processes() -> None:

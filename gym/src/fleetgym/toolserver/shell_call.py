@@ -17,6 +17,7 @@ import subprocess
 import time
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fleetgym.contracts.errors import SandboxError
@@ -27,7 +28,6 @@ from fleetgym.toolserver.usage import ancestors, children, descendants, memory_o
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from fleetgym.contracts.sandbox import Limits
 
@@ -38,8 +38,8 @@ _CHUNK = 65536
 _NICE = 10
 """So that the tool server answers however busy its tools are."""
 
-_MOST_FILES = 32 * 1024
-"""In the scratch space: each takes a kilobyte of memory that its size does not show."""
+_SMALLEST_FILE = 4096
+"""So many bytes of scratch space pay for one file: even an empty one takes memory."""
 
 _NOTES = 1024
 """Bytes of a result that are not the program's output."""
@@ -112,7 +112,7 @@ class _Bounds:
         self._limits = limits
         self._seconds = seconds
         self.deadline = time.monotonic() + seconds
-        self._files = max(_MOST_FILES, _files(scratch))
+        self._files = max(limits.scratch_bytes // _SMALLEST_FILE, _files(scratch))
 
     def broken(self, written: int) -> str:
         limits = self._limits
@@ -151,8 +151,9 @@ def _watch(process: subprocess.Popen[bytes], excerpt: Excerpt, bounds: _Bounds) 
             if time.monotonic() >= look_at:
                 if broke := bounds.broken(excerpt.total):
                     return broke
-                look_at = time.monotonic() + _LOOK_S
-            ready = {descriptor for descriptor, _ in poll.poll(1000 * _LOOK_S)}
+                look_at = min(time.monotonic() + _LOOK_S, bounds.deadline)
+            wait_s = max(0.0, look_at - time.monotonic())
+            ready = {descriptor for descriptor, _ in poll.poll(1000 * wait_s)}
             if ended in ready:
                 return ""
             if pipe in ready:
@@ -184,6 +185,8 @@ def _become_tool(parent: int, neighbors: frozenset[int], limits: Limits) -> None
     if os.getppid() != parent:
         os._exit(1)
     os.nice(_NICE)
+    with contextlib.suppress(OSError):  # where a container has its own limit of memory
+        Path("/proc/self/oom_score_adj").write_text("1000")
     if not confine_tool(neighbors) and supported():
         raise OSError("its system calls cannot be filtered")
     # The last: this fork may be larger.
