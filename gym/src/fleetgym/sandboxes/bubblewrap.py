@@ -36,8 +36,6 @@ _NAMESPACES = (
     "--unshare-cgroup-try", "--disable-userns", "--die-with-parent", "--new-session",
     "--cap-drop", "ALL", "--uid", "65534", "--gid", "65534", "--hostname", "sandbox",
     "--clearenv",
-    # Bubblewrap would stay as the first process, with our pipes, and let itself be looked into.
-    "--as-pid-1",
 )  # fmt: skip
 _SYSTEM = (
     "/usr/bin", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/libexec", "/usr/share/zoneinfo",
@@ -118,9 +116,13 @@ class Bubblewrap:
         command = (
             self._program, *_NAMESPACES,
             *_host_files(imports, jail / "empty"),
+            # Root could write to /proc/sys, as a user namespace does not change who it is to that.
             "--proc", "/proc", "--remount-ro", "/proc", "--dev", "/dev", "--remount-ro", "/dev",
             "--size", str(spec.limits.scratch_bytes), "--tmpfs", _SCRATCH, "--chdir", _SCRATCH,
             *_mounted(sources, mounts),
+            # Else bubblewrap stays inside as the first process, which holds our pipes and lets
+            # itself be looked into: whatever runs beside it could write answers to the host.
+            "--as-pid-1",
             "--remount-ro", "/",
             *(word for name, value in environment.items() for word in ("--setenv", name, value)),
             sys.executable, "-P", "-s", "-m", "fleetgym.toolserver.main", "--isolated",
