@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fleetgym.cli.output import as_json, print_json, print_table
+from fleetgym.cli.output import as_json, print_json, print_table, warn_of_no_sandbox
 
 if TYPE_CHECKING:
     from fleetgym.runner.check import Check
@@ -48,6 +48,7 @@ def env(
         wanted = parse_seeds(seeds)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--seeds") from error
+    warn_of_no_sandbox(sandbox)
     done: list[Check] = []
     for one in check_environment(
         Registry.discover(), name, seeds=wanted, scenarios=scenarios, sandbox=sandbox, jobs=jobs
