@@ -114,11 +114,10 @@ class Daemon:
         parameters = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
         with _asking("to be connected with a container"):
             raw: Any = self._client.attach_socket(container, parameters)
-            try:
-                # The response would close its socket with itself, whenever that is.
+            # The SDK leaves its response with the socket, to be closed by whoever comes last. Ours
+            # is a duplicate, so that the event loop owns what it gets.
+            with contextlib.closing(raw._response):  # noqa: SLF001 - 7.2 has no other way
                 attached = socket.socket(fileno=os.dup(raw.fileno()))
-            finally:
-                raw.close()
         attached.setblocking(False)
         return attached
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import stat
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,12 +49,17 @@ class Jails:
 
 
 def fill_data(jail: Path, source: Path) -> None:
-    """Put the files of ``source`` where the jail's server sees them.
+    """Put the files of ``source`` where the jail's server sees them, and may read them.
+
+    In a container it is another user, to whom files of a careful ``umask`` are closed.
 
     Raises:
         OSError: They could not be read, or not be copied.
     """
-    shutil.copytree(source, jail / "data", copy_function=_link_or_copy, dirs_exist_ok=True)
+    data = jail / "data"
+    shutil.copytree(source, data, copy_function=_link_or_copy, dirs_exist_ok=True)
+    for folder in (data, *(path for path in data.rglob("*/") if not path.is_symlink())):
+        folder.chmod(0o755)
 
 
 def clear_data(jail: Path) -> None:
@@ -66,10 +72,15 @@ def clear_data(jail: Path) -> None:
 
 
 def _link_or_copy(source: str, target: str) -> None:
+    for_all = Path(source).stat().st_mode & stat.S_IROTH
     try:
-        os.link(source, target)
+        if for_all:
+            os.link(source, target)
+            return
     except OSError:  # another file system, or another owner
-        shutil.copyfile(source, target)
+        pass
+    shutil.copyfile(source, target)
+    Path(target).chmod(0o644)
 
 
 def _remove_if_unused(place: Path) -> None:
