@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
 
-__all__ = ["Jails", "clear_data", "fill_data"]
+__all__ = ["Jails", "clear_data", "fill_data", "find_left_jails", "remove_left_jails"]
 
 _PREFIX = "jails-"
 
@@ -27,9 +27,8 @@ class Jails:
     """
 
     def __init__(self, root: Path) -> None:
+        remove_left_jails(root)
         with _locked(root):
-            for left in root.glob(f"{_PREFIX}*"):
-                _remove_if_unused(left)
             self._place = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=root))
             self._lock = _lock(self._place)
         self._count = 0
@@ -46,6 +45,27 @@ class Jails:
         """Remove them all."""
         shutil.rmtree(self._place, ignore_errors=True)
         os.close(self._lock)
+
+
+def find_left_jails(root: Path) -> list[Path]:
+    """Return the directories of providers whose processes are gone."""
+    with _locked(root):
+        found: list[Path] = []
+        for place, lock in _unlocked(root):
+            os.close(lock)
+            found.append(place)
+        return found
+
+
+def remove_left_jails(root: Path) -> list[Path]:
+    """Remove them; return which they were."""
+    removed: list[Path] = []
+    with _locked(root):
+        for place, lock in _unlocked(root):
+            shutil.rmtree(place, ignore_errors=True)
+            os.close(lock)
+            removed.append(place)
+    return removed
 
 
 def fill_data(jail: Path, source: Path) -> None:
@@ -83,13 +103,14 @@ def _link_or_copy(source: str, target: str) -> None:
     Path(target).chmod(0o644)
 
 
-def _remove_if_unused(place: Path) -> None:
-    try:
-        lock = _lock(place)
-    except OSError:
-        return
-    shutil.rmtree(place, ignore_errors=True)
-    os.close(lock)
+def _unlocked(root: Path) -> Iterator[tuple[Path, int]]:
+    """Yield what no process holds, each with a lock on it that the caller lets go."""
+    for place in sorted(root.glob(f"{_PREFIX}*")):
+        try:
+            lock = _lock(place)
+        except OSError:
+            continue
+        yield place, lock
 
 
 @contextmanager
