@@ -26,6 +26,9 @@ class Limits:
     output_bytes: int = 64 * 1024
     """Of one result; the rest is cut, and the result says so."""
 
+    cpus: float = 2.0
+    """Processors that all of it may use together, where the kind of sandbox can tell."""
+
     processes: int = 64
     open_files: int = 256
     scratch_bytes: int = 64 * 1024**2
@@ -43,6 +46,9 @@ class SandboxSpec:
     """Directories that every episode may read, by name; never the ground truth."""
 
     limits: Limits = field(default_factory=Limits)
+
+    image: str = ""
+    """Container image that holds the toolsets; empty: fleetgym's own. Only containers use it."""
 
 
 class Sandbox(Protocol):
@@ -80,6 +86,10 @@ class SandboxProvider(Protocol):
             SandboxError: It could not be opened.
             MissingDependency: This machine lacks what it needs.
         """
+        ...
+
+    def provenance(self, spec: SandboxSpec) -> Mapping[str, str]:
+        """Return what the sandboxes of ``spec`` were made of, for run records; may be empty."""
         ...
 
     def close(self) -> None:

@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Any
 from fleetgym import home
 from fleetgym.contracts.errors import MissingDependency
 from fleetgym.sandboxes.imports import find_imports
-from fleetgym.sandboxes.launch import ENVIRONMENT, Launch
+from fleetgym.sandboxes.launch import ENVIRONMENT, Launcher, ProcessLaunch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from fleetgym.contracts.sandbox import SandboxSpec
     from fleetgym.sandboxes.imports import Imports
+    from fleetgym.sandboxes.launch import Launch
 
 __all__ = ["PLACE", "Bubblewrap", "find_bubblewrap"]
 
@@ -94,7 +95,7 @@ def _candidates() -> Iterator[str]:
             yield str(package.bwrap_path())
 
 
-class Bubblewrap:
+class Bubblewrap(Launcher):
     """Launches servers with one bubblewrap."""
 
     kind = "local"
@@ -129,7 +130,7 @@ class Bubblewrap:
             *spec.toolsets,
         )  # fmt: skip
         # Bubblewrap itself can be seen inside, so it gets no environment either.
-        return Launch(command=command, environment={}, mounts=mounts)
+        return ProcessLaunch(command=command, environment={}, mounts=mounts)
 
 
 def _host_files(imports: Imports, empty: Path) -> Iterator[str]:
