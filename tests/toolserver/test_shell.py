@@ -15,7 +15,9 @@ from fleetgym.contracts.tools import ToolCall, ToolResult
 from fleetgym.sandboxes import provider
 
 MIB = 1024**2
-LIMITS = Limits(call_seconds=20, scratch_bytes=8 * MIB, memory_bytes=512 * MIB, processes=16)
+LIMITS = Limits(
+    call_seconds=20, cpus=1, scratch_bytes=8 * MIB, memory_bytes=512 * MIB, processes=16
+)
 SPEC = SandboxSpec(toolsets=("fleetgym.toolserver.shell",), limits=LIMITS)
 
 
@@ -265,7 +267,7 @@ HARM = {
     "own a file": "fcntl.fcntl(0, fcntl.F_SETOWN, {pid})",
     "limit": "resource.prlimit({pid}, resource.RLIMIT_NOFILE, (0, 0))",
     "priority": "os.setpriority(os.PRIO_PROCESS, {pid}, 19)",
-    "scheduler": "os.sched_setaffinity({pid}, [0])",
+    "scheduler": "os.sched_setscheduler({pid}, os.SCHED_IDLE, os.sched_param(0))",
     "trace": "libc.ptrace(16, {pid}, 0, 0) and fail()",
     "memory": "open('/proc/{pid}/mem', 'wb')",
     "environment": "open('/proc/{pid}/environ', 'rb')",
@@ -307,6 +309,13 @@ def test_a_tool_can_forge_no_result(isolated: Shell) -> None:
     )
     assert said.content.endswith("end\n[exit code 0]")
     assert isolated("echo true").content == "true\n[exit code 0]"
+
+
+def test_a_tool_keeps_to_its_processors(shell: Shell) -> None:
+    code = (
+        "import os; os.sched_setaffinity(0, range(os.cpu_count())); print(os.sched_getaffinity(0))"
+    )
+    assert re.fullmatch(r"\{\d+\}\n\[exit code 0\]", shell.python(code).content)
 
 
 def test_a_tool_signals_its_own_processes_as_it_likes(shell: Shell) -> None:

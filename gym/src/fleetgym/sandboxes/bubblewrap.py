@@ -42,6 +42,11 @@ _SYSTEM = (
     "/usr/bin", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/libexec", "/usr/share/zoneinfo",
     "/bin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache",
 )  # fmt: skip
+# Root's own eyes only, which in a user namespace of root's are the sandbox's, too.
+_MACHINE = (
+    "kcore", "key-users", "keys", "kmsg", "kpagecgroup", "kpagecount", "kpageflags",
+    "latency_stats", "sched_debug", "slabinfo", "sysrq-trigger", "timer_list", "vmallocinfo",
+)  # fmt: skip
 
 _TRIAL_S = 20
 _INSTALL = (
@@ -118,7 +123,8 @@ class Bubblewrap(Launcher):
             self._program, *_NAMESPACES,
             *_host_files(imports, jail / "empty"),
             # Root could write to /proc/sys, as a user namespace does not change who it is to that.
-            "--proc", "/proc", "--remount-ro", "/proc", "--dev", "/dev", "--remount-ro", "/dev",
+            "--proc", "/proc", *_covered(), "--remount-ro", "/proc",
+            "--dev", "/dev", "--remount-ro", "/dev",
             "--size", str(spec.limits.scratch_bytes), "--tmpfs", _SCRATCH, "--chdir", _SCRATCH,
             *_mounted(sources, mounts),
             # Else bubblewrap stays inside as the first process, which holds our pipes and lets
@@ -145,6 +151,13 @@ def _host_files(imports: Imports, empty: Path) -> Iterator[str]:
     for path in (home.home(), *imports.hidden):
         if path.exists() and any(path.is_relative_to(other) for other in shown):
             yield from ("--ro-bind", str(empty if path.is_dir() else os.devnull), str(path))
+
+
+def _covered() -> Iterator[str]:
+    """Yield the flags that cover what tells of the whole machine, or acts on it."""
+    for name in _MACHINE:
+        if Path("/proc", name).exists():
+            yield from ("--ro-bind", os.devnull, f"/proc/{name}")
 
 
 def _mounted(sources: Mapping[str, Path], mounts: Mapping[str, str]) -> Iterator[str]:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import math
 import os
+import random
 import resource
 import select
 import signal
@@ -185,6 +187,9 @@ def _become_tool(parent: int, neighbors: frozenset[int], limits: Limits) -> None
     if os.getppid() != parent:
         os._exit(1)
     os.nice(_NICE)
+    # What watches the call must be faster than it, also on a machine of many processors.
+    usable = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, random.sample(usable, min(math.ceil(limits.cpus), len(usable))))
     with contextlib.suppress(OSError):  # where a container has its own limit of memory
         Path("/proc/self/oom_score_adj").write_text("1000")
     if not confine_tool(neighbors) and supported():
