@@ -46,15 +46,25 @@ def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="module", params=["local", "none"])
+DOCKER = pytest.param("docker", marks=pytest.mark.docker)
+
+
+@pytest.fixture(scope="module", params=["local", DOCKER, "none"])
 def sandboxes(request: pytest.FixtureRequest, own_home: None) -> Iterator[SandboxProvider]:
+    """Every kind."""
+    yield from provided(request)
+
+
+@pytest.fixture(scope="module", params=["local", DOCKER])
+def isolating(request: pytest.FixtureRequest, own_home: None) -> Iterator[SandboxProvider]:
+    """The kinds that isolate."""
+    yield from provided(request)
+
+
+def provided(request: pytest.FixtureRequest) -> Iterator[SandboxProvider]:
+    if request.param == "docker":
+        request.getfixturevalue("docker_daemon")
     with closing(provider(request.param)) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def local(own_home: None) -> Iterator[SandboxProvider]:
-    with closing(provider("local")) as opened:
         yield opened
 
 
@@ -79,8 +89,8 @@ def shell(sandboxes: SandboxProvider, data: Path) -> Iterator[Shell]:
 
 
 @pytest.fixture
-def isolated(local: SandboxProvider, data: Path) -> Iterator[Shell]:
-    with opened(local, data) as one:
+def isolated(isolating: SandboxProvider, data: Path) -> Iterator[Shell]:
+    with opened(isolating, data) as one:
         yield one
 
 
@@ -232,14 +242,13 @@ MANY_FILES = "import itertools\nfor n in itertools.count(): open(f'f{n}', 'w').c
         pytest.param(
             "for n in range(9): open(f'{n}', 'wb').write(bytes(2**20))", "No space left", id="disk"
         ),
-        pytest.param(
-            "open('/dev/shm/x', 'wb').write(bytes(2**20))", "Read-only file system", id="shm"
-        ),
+        pytest.param("open('/dev/shm/x', 'wb')", "Read-only file system|No such file", id="shm"),
         pytest.param("open('/tmp/x', 'wb')", "Read-only file system", id="tmp"),
         pytest.param(
             "import sys\nwhile True: sys.stdout.write('x' * 2**16)", "bytes of output", id="flood"
         ),
-        pytest.param(MANY_FILES, "more than 2048 files", id="inodes"),
+        # Docker has the limit in the file system.
+        pytest.param(MANY_FILES, "more than 2048 files|No space left", id="inodes"),
         pytest.param("import os; os.memfd_create('x')", "Function not implemented", id="memfd"),
         pytest.param("[open('/dev/null') for _ in range(300)]", "Too many open files", id="files"),
     ],
@@ -247,7 +256,7 @@ MANY_FILES = "import itertools\nfor n in itertools.count(): open(f'f{n}', 'w').c
 def test_a_bomb_goes_off_within_its_limit_and_the_episode_goes_on(
     isolated: Shell, code: str, said: str
 ) -> None:
-    assert said in isolated.python(code, 20).content
+    assert re.search(said, isolated.python(code, 20).content)
     assert isolated("rm -rf *; echo goes on").content == "goes on\n[exit code 0]"
 
 
