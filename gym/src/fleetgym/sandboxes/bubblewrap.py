@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from fleetgym.sandboxes.imports import Imports
     from fleetgym.sandboxes.launch import Launch
 
-__all__ = ["NAMESPACES", "PLACE", "Bubblewrap", "covered", "find_bubblewrap", "host_files"]
+__all__ = ["NAMESPACES", "PLACE", "Bubblewrap", "find_bubblewrap", "host_files"]
 
 PLACE = "/sandbox"
 _SCRATCH = f"{PLACE}/scratch"
@@ -126,7 +126,7 @@ class Bubblewrap(Launcher):
             "--proc", "/proc", "--remount-ro", "/proc", "--dev", "/dev", "--remount-ro", "/dev",
             "--size", str(spec.limits.scratch_bytes), "--tmpfs", _SCRATCH, "--chdir", _SCRATCH,
             *_mounted(sources, mounts),
-            *covered(),
+            *_covered(),
             # Else bubblewrap stays inside as the first process, which holds our pipes and lets
             # itself be looked into: whatever runs beside it could write answers to the host.
             "--as-pid-1",
@@ -153,7 +153,7 @@ def host_files(imports: Imports, empty: Path) -> Iterator[str]:
             yield from ("--ro-bind", str(empty if path.is_dir() else os.devnull), str(path))
 
 
-def covered() -> Iterator[str]:
+def _covered() -> Iterator[str]:
     """Yield the flags that cover what tells of the whole machine, or acts on it."""
     for name in _MACHINE:
         if Path("/proc", name).exists():
