@@ -1,0 +1,183 @@
+"""What goes into an image: locked packages, and sources that git tracks.
+
+Packages are installed into a folder here, by uv, for the Python of the base image. So the settings
+of this machine say where they come from, its cache is used, and a build needs no network.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fleetgym.contracts.errors import OperatorError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from containers.engine import Python
+
+__all__ = ["ROOT", "Recipe", "inputs", "prepare", "recipes", "revision"]
+
+ROOT = Path(__file__).resolve().parents[1]
+_CORE = ("pyproject.toml", "README.md", "LICENSE", "gym/src")
+_TAIL = 1500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """One image."""
+
+    name: str
+    """As one asks for it: ``toolserver``, or a plugin's name."""
+
+    folder: str
+    """Holds the Dockerfile."""
+
+    requirements: str
+    members: tuple[str, ...]
+    """Distributions of ours beside the core, by folder."""
+
+    @property
+    def title(self) -> str:
+        """The image's name, without the version."""
+        return f"fleetgym-{Path(self.folder).name}" + ("" if self._only else f"-{self.name}")
+
+    @property
+    def _only(self) -> bool:
+        return Path(self.folder).name == self.name
+
+
+def recipes() -> dict[str, Recipe]:
+    """Return the tool server's image, and one for each framework plugin."""
+    toolserver = Recipe(
+        name="toolserver",
+        folder="containers/toolserver",
+        requirements="containers/toolserver/requirements.txt",
+        members=("knowledge_bases",),
+    )
+    plugins = [path.parent.name for path in sorted(ROOT.glob("plugins/*/requirements.txt"))]
+    executors = [
+        Recipe(
+            name=name,
+            folder="containers/executor",
+            requirements=f"plugins/{name}/requirements.txt",
+            members=(f"plugins/{name}",),
+        )
+        for name in plugins
+    ]
+    return {recipe.name: recipe for recipe in (toolserver, *executors)}
+
+
+def revision(recipe: Recipe) -> str:
+    """Return the last commit that changed what goes into the image, and whether more has changed."""
+    paths = _paths(recipe)
+    commit = _git("log", "-1", "--format=%H", "--", *paths).strip()
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", *paths)
+    return f"{commit}-dirty" if changed else commit
+
+
+def inputs(recipe: Recipe, *also: str) -> str:
+    """Return a digest of all that decides on the image."""
+    state = hashlib.sha256()
+    for path in _tracked(_paths(recipe)):
+        state.update(f"{path}\0{os.access(ROOT / path, os.X_OK)}\0".encode())
+        state.update(hashlib.sha256((ROOT / path).read_bytes()).digest())
+    for text in also:
+        state.update(f"\0{text}".encode())
+    return state.hexdigest()
+
+
+def prepare(recipe: Recipe, python: Python, context: Path) -> None:
+    """Fill the empty directory ``context``.
+
+    Raises:
+        OperatorError: Packages could not be had, or sources not be packed.
+    """
+    _install(recipe.requirements, python, context / "requirements")
+    for member in (".", *recipe.members):
+        _pack(member, context)
+    for file in ("containers/assemble.py", f"{recipe.folder}/Dockerfile"):
+        shutil.copy(ROOT / file, context)
+
+
+def _paths(recipe: Recipe) -> tuple[str, ...]:
+    ours = ("containers/assemble.py", f"{recipe.folder}/Dockerfile", recipe.requirements)
+    return (*ours, *_sources("."), *(path for m in recipe.members for path in _sources(m)))
+
+
+def _sources(member: str) -> tuple[str, ...]:
+    if member == ".":
+        return _CORE
+    return (f"{member}/pyproject.toml", f"{member}/README.md", f"{member}/src")
+
+
+def _tracked(paths: Sequence[str]) -> list[str]:
+    listed = _git("ls-files", "-z", "--", *paths).split("\0")
+    return sorted(path for path in listed if path and (ROOT / path).is_file())
+
+
+def _install(requirements: str, python: Python, target: Path) -> None:
+    from uv import find_uv_bin  # noqa: PLC0415 - not for those who only ask what there is
+
+    command = (
+        find_uv_bin(), "pip", "install", "--quiet", "--target", str(target),
+        "--python-version", python.version, "--python-platform", python.platform,
+        "--require-hashes", "--no-deps", "--only-binary", ":all:", "-r", requirements,
+    )  # fmt: skip
+    # The cache first: what has its hash is what was locked, and no index need be asked.
+    for more in (["--offline"], []):
+        done = subprocess.run(
+            [*command, *more], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        if done.returncode == 0:
+            return
+    raise OperatorError(
+        f"{requirements} could not be installed for Python {python.version} on {python.platform}: "
+        f"{done.stderr.strip()[-_TAIL:]}"
+    )
+
+
+def _pack(member: str, context: Path) -> None:
+    """Make a wheel of what git tracks, and unpack it."""
+    tree, wheels = context / "tree", context / "wheels"
+    for path in _tracked(_sources(member)):
+        copy = tree / path
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / path, copy)
+    done = subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(wheels)],
+        cwd=tree / member,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise OperatorError(f"{member} could not be packed: {done.stderr.strip()[-_TAIL:]}")
+    for wheel in _wheels(wheels):
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(context / "sources")
+    shutil.rmtree(tree)
+    shutil.rmtree(wheels)
+
+
+def _wheels(folder: Path) -> Iterator[Path]:
+    yield from sorted(folder.glob("*.whl"))
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(
+        ["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise OperatorError(
+            f"Images hold what git tracks, and `git {arguments[0]}` failed in {str(ROOT)!r}: "
+            f"{done.stderr.strip()}"
+        )
+    return done.stdout

@@ -1,0 +1,139 @@
+"""The few things that building images asks of a Docker daemon, by its command line.
+
+The command line and not the SDK, because only it speaks to both of Docker's builders.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from fleetgym.contracts.errors import MissingDependency, OperatorError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+__all__ = ["Image", "Python", "build", "check", "find", "pull", "python_of", "remove"]
+
+_PULL_S = 600
+_ASK_PYTHON = (
+    "import os, platform, json; print(json.dumps([platform.python_version(), platform.machine(), "
+    "os.confstr('CS_GNU_LIBC_VERSION')]))"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """An image that the daemon has."""
+
+    id: str
+    size_bytes: int
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Python:
+    """What packages have to fit."""
+
+    version: str
+    """Such as ``3.11``."""
+
+    platform: str
+    """As uv names it, such as ``x86_64-manylinux_2_36``."""
+
+
+def check() -> None:
+    """Make sure that there is a daemon.
+
+    Raises:
+        MissingDependency: There is none, or no command line to speak to it.
+    """
+    if shutil.which("docker") is None:
+        raise MissingDependency(
+            "Images are built by `docker`, which is not installed here: `apt-get install docker.io`."
+        )
+    done = _docker("version", "--format", "{{.Server.Version}}")
+    if done.returncode:
+        raise MissingDependency(
+            f"No Docker daemon answers: {done.stderr.strip()} `containers/dockerd start` starts one "
+            "for this project."
+        )
+
+
+def find(name: str) -> Image | None:
+    """Return an image of the daemon, or None."""
+    done = _docker("image", "inspect", name)
+    if done.returncode:
+        return None
+    found: dict[str, Any] = json.loads(done.stdout)[0]
+    labels = cast("dict[str, str]", found["Config"].get("Labels") or {})
+    return Image(id=found["Id"], size_bytes=found["Size"], labels=labels)
+
+
+def pull(name: str) -> str:
+    """Have the daemon pull an image; return why it could not, or an empty text."""
+    try:
+        done = _docker("pull", "--quiet", name, timeout=_PULL_S)
+    except subprocess.TimeoutExpired:
+        return f"it took longer than {_PULL_S} s"
+    return done.stderr.strip() if done.returncode else ""
+
+
+def python_of(image: str) -> Python:
+    """Return which packages an image can import.
+
+    Raises:
+        OperatorError: It has no Python, or no glibc.
+    """
+    done = _docker("run", "--rm", "--network=none", "--entrypoint=python3", image, "-c", _ASK_PYTHON)
+    if done.returncode:
+        raise OperatorError(
+            f"The base image {image!r} cannot be used: `python3` in it said: {done.stderr.strip()}. "
+            "It must hold Python 3.11 or newer, as `python:3.11-slim-bookworm` does."
+        )
+    version, machine, libc = json.loads(done.stdout)
+    name, _, glibc = str(libc).partition(" ")
+    if name != "glibc":
+        raise OperatorError(
+            f"The base image {image!r} has {libc!r}; packages are locked for glibc. Use a Debian one."
+        )
+    major, minor, *_ = str(version).split(".")
+    return Python(
+        version=f"{major}.{minor}", platform=f"{machine}-manylinux_{glibc.replace('.', '_')}"
+    )
+
+
+def build(context: Path, tag: str, arguments: Mapping[str, str], log: Path) -> Image:
+    """Build the Dockerfile in ``context``.
+
+    Raises:
+        OperatorError: It failed; the message ends with what the daemon said.
+    """
+    flags = [f"--build-arg={name}={value}" for name, value in arguments.items()]
+    with log.open("w", encoding="utf-8") as said:
+        done = subprocess.run(
+            ["docker", "build", "--network=none", f"--tag={tag}", *flags, str(context)],
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    image = find(tag)
+    if done.returncode or image is None:
+        tail = "\n".join(log.read_text(encoding="utf-8").splitlines()[-15:])
+        raise OperatorError(f"{tag} could not be built; all that was said is in {log}:\n{tail}")
+    return image
+
+
+def remove(image: Image) -> None:
+    """Remove an image that has no name any more, unless a container still stands on it."""
+    _docker("image", "rm", image.id)
+
+
+def _docker(*arguments: str, timeout: float | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["docker", *arguments], capture_output=True, text=True, check=False, timeout=timeout
+    )
