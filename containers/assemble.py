@@ -26,8 +26,6 @@ def main() -> None:
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--venv", action="store_true", help="make the virtual environment, too")
     asked = parser.parse_args()
-    if sys.version_info < (3, 11):
-        sys.exit(f"The base image has Python {sys.version.split()[0]}; fleetgym needs 3.11.")
     if asked.venv:
         venv.create(HOME, symlinks=True)
         for script in HOME.glob("bin/[Aa]ctivate*"):

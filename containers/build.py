@@ -2,9 +2,9 @@
 
     python -m containers.build [IMAGE…]     all of them, or `toolserver` and plugins by name
 
-An image is built again only when something that goes into it has changed. The base image is BASE, from
-the environment; without it the first of: `fleetgym-base`, if the daemon has it; the default, if the
-daemon has it or can pull it; `fleetgym-base`, made of Debian packages.
+An image is built again only when something that goes into it has changed. The base image is BASE,
+from the environment; without it the first of: `fleetgym-base`, if the daemon has it; the default,
+if the daemon has it or can pull it; `fleetgym-base`, made of Debian packages.
 """
 
 from __future__ import annotations
@@ -98,16 +98,18 @@ def _build(recipe: Recipe, base: str, work: Path) -> None:
         _say(f"{tag}: collecting packages and sources")
         context.prepare(recipe, engine.python_of(base), Path(folder))
         _say(f"{tag}: building on {base} ({time.monotonic() - began:.0f} s)")
-        arguments = {
-            "BASE": base,
-            "TITLE": recipe.title,
-            "VERSION": __version__,
-            "REVISION": revision,
-            "INPUTS": inputs,
-        }
-        if recipe.name != "toolserver":
-            arguments["PLUGIN"] = recipe.name
-        built = engine.build(Path(folder), tag, arguments, work / f"{recipe.name}.log")
+        built = engine.build(
+            Path(folder),
+            tag,
+            arguments={"BASE": base, **recipe.arguments},
+            labels={
+                "fleetgym.inputs": inputs,
+                "org.opencontainers.image.title": recipe.title,
+                "org.opencontainers.image.version": __version__,
+                "org.opencontainers.image.revision": revision,
+            },
+            log=work / f"{recipe.name}.log",
+        )
     if found is not None and found.id != built.id:
         engine.remove(found)
     _report(tag, built, f"built in {time.monotonic() - began:.0f} s")

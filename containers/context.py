@@ -12,14 +12,14 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fleetgym.contracts.errors import OperatorError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Mapping, Sequence
 
     from containers.engine import Python
 
@@ -44,14 +44,13 @@ class Recipe:
     members: tuple[str, ...]
     """Distributions of ours beside the core, by folder."""
 
+    arguments: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Build arguments beside the base."""
+
     @property
     def title(self) -> str:
         """The image's name, without the version."""
-        return f"fleetgym-{Path(self.folder).name}" + ("" if self._only else f"-{self.name}")
-
-    @property
-    def _only(self) -> bool:
-        return Path(self.folder).name == self.name
+        return "-".join(["fleetgym", Path(self.folder).name, *self.arguments.values()])
 
 
 def recipes() -> dict[str, Recipe]:
@@ -69,6 +68,7 @@ def recipes() -> dict[str, Recipe]:
             folder="containers/executor",
             requirements=f"plugins/{name}/requirements.txt",
             members=(f"plugins/{name}",),
+            arguments={"PLUGIN": name},
         )
         for name in plugins
     ]
@@ -76,7 +76,7 @@ def recipes() -> dict[str, Recipe]:
 
 
 def revision(recipe: Recipe) -> str:
-    """Return the last commit that changed what goes into the image, and whether more has changed."""
+    """Return the last commit that changed what goes in; ``-dirty`` when more has changed since."""
     paths = _paths(recipe)
     commit = _git("log", "-1", "--format=%H", "--", *paths).strip()
     changed = _git("status", "--porcelain", "--untracked-files=no", "--", *paths)
@@ -160,15 +160,11 @@ def _pack(member: str, context: Path) -> None:
     )
     if done.returncode:
         raise OperatorError(f"{member} could not be packed: {done.stderr.strip()[-_TAIL:]}")
-    for wheel in _wheels(wheels):
+    for wheel in wheels.glob("*.whl"):
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(context / "sources")
     shutil.rmtree(tree)
     shutil.rmtree(wheels)
-
-
-def _wheels(folder: Path) -> Iterator[Path]:
-    yield from sorted(folder.glob("*.whl"))
 
 
 def _git(*arguments: str) -> str:

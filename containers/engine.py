@@ -89,7 +89,9 @@ def python_of(image: str) -> Python:
     Raises:
         OperatorError: It has no Python, or no glibc.
     """
-    done = _docker("run", "--rm", "--network=none", "--entrypoint=python3", image, "-c", _ASK_PYTHON)
+    done = _docker(
+        "run", "--rm", "--network=none", "--entrypoint=python3", image, "-c", _ASK_PYTHON
+    )
     if done.returncode:
         raise OperatorError(
             f"The base image {image!r} cannot be used: `python3` in it said: {done.stderr.strip()}. "
@@ -107,13 +109,21 @@ def python_of(image: str) -> Python:
     )
 
 
-def build(context: Path, tag: str, arguments: Mapping[str, str], log: Path) -> Image:
+def build(
+    context: Path,
+    tag: str,
+    *,
+    arguments: Mapping[str, str],
+    labels: Mapping[str, str],
+    log: Path,
+) -> Image:
     """Build the Dockerfile in ``context``.
 
     Raises:
         OperatorError: It failed; the message ends with what the daemon said.
     """
     flags = [f"--build-arg={name}={value}" for name, value in arguments.items()]
+    flags += [f"--label={name}={value}" for name, value in labels.items()]
     with log.open("w", encoding="utf-8") as said:
         done = subprocess.run(
             ["docker", "build", "--network=none", f"--tag={tag}", *flags, str(context)],

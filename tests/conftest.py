@@ -11,6 +11,12 @@ from typing import Any, ClassVar
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+from docker_daemon import container_image, docker_daemon
+
+__all__ = ["container_image", "docker_daemon"]
+
 # A small environment, found through its entry point as anybody's is; by child processes too.
 TINY = str(Path(__file__).parent / "tiny_distribution")
 sys.path.insert(0, TINY)
