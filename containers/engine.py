@@ -54,13 +54,13 @@ def check() -> None:
     """
     if shutil.which("docker") is None:
         raise MissingDependency(
-            "Images are built by `docker`, which is not installed here: `apt-get install docker.io`."
+            "Images are built by `docker`, which is not installed here. Debian has it as docker.io."
         )
     done = _docker("version", "--format", "{{.Server.Version}}")
     if done.returncode:
         raise MissingDependency(
-            f"No Docker daemon answers: {done.stderr.strip()} `containers/dockerd start` starts one "
-            "for this project."
+            f"No Docker daemon answers: {done.stderr.strip()} `containers/dockerd start` starts "
+            "one for this project."
         )
 
 
@@ -94,16 +94,18 @@ def python_of(image: str) -> Python:
     )
     if done.returncode:
         raise OperatorError(
-            f"The base image {image!r} cannot be used: `python3` in it said: {done.stderr.strip()}. "
-            "It must hold Python 3.11 or newer, as `python:3.11-slim-bookworm` does."
+            f"The base image {image!r} has no Python: {done.stderr.strip()}. "
+            "It must hold 3.11 or newer, as `python:3.11-slim-bookworm` does."
         )
     version, machine, libc = json.loads(done.stdout)
     name, _, glibc = str(libc).partition(" ")
     if name != "glibc":
         raise OperatorError(
-            f"The base image {image!r} has {libc!r}; packages are locked for glibc. Use a Debian one."
+            f"The base image {image!r} has {libc!r}; packages need glibc. Take one with Debian."
         )
-    major, minor, *_ = str(version).split(".")
+    major, minor = map(int, str(version).split(".")[:2])
+    if (major, minor) < (3, 11):
+        raise OperatorError(f"The base image {image!r} has Python {version}; 3.11 is needed.")
     return Python(
         version=f"{major}.{minor}", platform=f"{machine}-manylinux_{glibc.replace('.', '_')}"
     )

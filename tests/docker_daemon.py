@@ -1,7 +1,7 @@
 """A Docker daemon for tests that need one, with this tree's images.
 
-It is the one of the environment, when that answers; else one of our own (``containers/dockerd``), which
-keeps its images between sessions and ends with the last test process that uses it.
+It is the one of the environment, when that answers; else one of our own (``containers/dockerd``),
+which keeps its images between sessions and ends with the last test process that uses it.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def docker_daemon() -> Generator[str]:
 
 @pytest.fixture(scope="session")
 def container_image(docker_daemon: str) -> Callable[[str], str]:
-    """Give a function that takes ``toolserver`` or a plugin's name to its image, built if need be."""
+    """Give a function from ``toolserver``, or a plugin's name, to its image; it builds that."""
 
     def image(name: str) -> str:
         _build(name)
@@ -57,16 +57,14 @@ def _daemon() -> Generator[str]:
         yield address or "unix:///var/run/docker.sock"
         return
     if address:
-        pytest.fail(
-            f"No Docker daemon answers at DOCKER_HOST={address!r}. Start it, or unset this."
-        )
+        pytest.fail(f"No Docker daemon answers at DOCKER_HOST={address!r}. Start or unset it.")
     with _own_daemon() as own:
         yield own
 
 
 @contextmanager
 def _own_daemon() -> Generator[str]:
-    """Share one daemon with all test processes; the last of them stops it, if any had started it."""
+    """Share one daemon among test processes; the last stops it, if one of them has started it."""
     _STATE.mkdir(parents=True, exist_ok=True)
     with (_STATE / ".turn").open("w") as turn, (_STATE / ".users").open("w") as users:
         fcntl.flock(turn, fcntl.LOCK_EX)
