@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1] / "containers"))
 
 from docker_daemon import container_image, docker_daemon
 

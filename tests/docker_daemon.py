@@ -104,7 +104,7 @@ def _build(name: str) -> None:
     base = _run("docker", "image", "inspect", "fleetgym-base")
     if base.returncode and shutil.which("debootstrap") and os.geteuid() == 0:
         _must(str(ROOT / "containers/base/make"))
-    _must(sys.executable, "-m", "containers.build", name)
+    _must(sys.executable, str(ROOT / "containers/build"), name)
 
 
 def _must(*command: str) -> None:

@@ -21,11 +21,11 @@ from fleetgym.contracts.errors import OperatorError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from containers.engine import Python
+    from fleetgym_images.engine import Python
 
 __all__ = ["ROOT", "Recipe", "inputs", "prepare", "recipes", "revision"]
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 _CORE = ("pyproject.toml", "README.md", "LICENSE", "gym/src")
 _TAIL = 1500
 

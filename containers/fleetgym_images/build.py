@@ -1,6 +1,6 @@
 """Builds container images.
 
-    python -m containers.build [IMAGE…]     all of them, or `toolserver` and plugins by name
+    containers/build [IMAGE…]     all of them, or `toolserver` and plugins by name
 
 An image is built again only when something that goes into it has changed. The base image is BASE,
 from the environment; without it the first of: `fleetgym-base`, if the daemon has it; the default,
@@ -19,15 +19,17 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from containers import context, engine
 from fleetgym import home
 from fleetgym.contracts.errors import FleetgymError, MissingDependency, OperatorError, UnknownName
 from fleetgym.version import __version__
+from fleetgym_images import context, engine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from containers.context import Recipe
+    from fleetgym_images.context import Recipe
+
+__all__ = ["main"]
 
 _DEFAULT = "python:3.11-slim-bookworm"
 _OWN = "fleetgym-base"
@@ -35,7 +37,7 @@ _OWN = "fleetgym-base"
 
 def main() -> None:
     """Build what is asked for."""
-    parser = argparse.ArgumentParser(prog="python -m containers.build")
+    parser = argparse.ArgumentParser(prog="containers/build")
     parser.add_argument("images", nargs="*", metavar="IMAGE")
     asked = parser.parse_args()
     try:
@@ -121,7 +123,3 @@ def _report(tag: str, image: engine.Image, how: str) -> None:
 
 def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
-
-
-if __name__ == "__main__":
-    main()
