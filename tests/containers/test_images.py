@@ -13,11 +13,13 @@ from packaging.requirements import Requirement
 
 from fleetgym.sandboxes.launch import ENVIRONMENT
 from fleetgym.version import __version__
-from fleetgym_images.context import ROOT, Recipe
+from fleetgym_images.context import ROOT, Recipe, recipes
 
 pytestmark = pytest.mark.docker
 
 Python = Callable[[str], Any]
+
+EXECUTORS = sorted(recipes().keys() - {"toolserver"})
 
 OURS = """
 import json, pathlib, sysconfig
