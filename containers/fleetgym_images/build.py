@@ -111,6 +111,7 @@ def _build(recipe: Recipe, base: str, work: Path) -> None:
                 "org.opencontainers.image.revision": revision,
             },
             log=work / f"{recipe.name}.log",
+            progress=lambda step: _say(f"    {step}"),
         )
     if found is not None and found.id != built.id:
         engine.remove(found)

@@ -6,6 +6,8 @@ The command line and not the SDK, because only it speaks to both of Docker's bui
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -14,12 +16,14 @@ from typing import TYPE_CHECKING, Any, cast
 from fleetgym.contracts.errors import MissingDependency, OperatorError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 __all__ = ["Image", "Python", "build", "check", "find", "pull", "python_of", "remove"]
 
 _PULL_S = 600
+# As the two builders announce it.
+_STEP = re.compile(r"(?:Step \S+ : |#\d+ \[[^\]]+\] )((?:COPY|RUN) .*)")
 _ASK_PYTHON = (
     "import os, platform, json; print(json.dumps([platform.python_version(), platform.machine(), "
     "os.confstr('CS_GNU_LIBC_VERSION')]))"
@@ -118,23 +122,37 @@ def build(
     arguments: Mapping[str, str],
     labels: Mapping[str, str],
     log: Path,
+    progress: Callable[[str], None],
 ) -> Image:
     """Build the Dockerfile in ``context``.
+
+    Args:
+        context: A directory with all that the Dockerfile copies.
+        tag: Name of the image.
+        arguments: Build arguments.
+        labels: What the image says of itself, beside what its Dockerfile says.
+        log: Gets all that the builder says.
+        progress: Is told each step that takes time.
 
     Raises:
         OperatorError: It failed; the message ends with what the daemon said.
     """
     flags = [f"--build-arg={name}={value}" for name, value in arguments.items()]
     flags += [f"--label={name}={value}" for name, value in labels.items()]
-    with log.open("w", encoding="utf-8") as said:
-        done = subprocess.run(
-            ["docker", "build", "--network=none", f"--tag={tag}", *flags, str(context)],
-            stdout=said,
-            stderr=subprocess.STDOUT,
-            check=False,
-        )
+    command = ["docker", "build", "--network=none", f"--tag={tag}", *flags, str(context)]
+    with (
+        log.open("w", encoding="utf-8") as said,
+        subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=_plain()
+        ) as process,
+    ):
+        assert process.stdout is not None
+        for line in process.stdout:
+            said.write(line)
+            if step := _STEP.match(line):
+                progress(step[1])
     image = find(tag)
-    if done.returncode or image is None:
+    if process.returncode or image is None:
         tail = "\n".join(log.read_text(encoding="utf-8").splitlines()[-15:])
         raise OperatorError(f"{tag} could not be built; all that was said is in {log}:\n{tail}")
     return image
@@ -143,6 +161,10 @@ def build(
 def remove(image: Image) -> None:
     """Remove an image that has no name any more, unless a container still stands on it."""
     _docker("image", "rm", image.id)
+
+
+def _plain() -> dict[str, str]:
+    return {**os.environ, "BUILDKIT_PROGRESS": "plain", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
 
 
 def _docker(*arguments: str, timeout: float | None = None) -> subprocess.CompletedProcess[str]:
