@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -98,12 +99,13 @@ def _build(recipe: Recipe, base: str, work: Path) -> None:
         return
     with tempfile.TemporaryDirectory(dir=work, prefix=f"{recipe.name}-") as folder:
         _say(f"{tag}: collecting packages and sources")
-        context.prepare(recipe, engine.python_of(base), Path(folder))
+        python = engine.python_of(base)
+        context.prepare(recipe, python, Path(folder))
         _say(f"{tag}: building on {base} ({time.monotonic() - began:.0f} s)")
         built = engine.build(
-            Path(folder),
+            partial(context.write, Path(folder)),
             tag,
-            arguments={"BASE": base, **recipe.arguments},
+            arguments={"BASE": base, "SITE": python.site, **recipe.arguments},
             labels={
                 "fleetgym.inputs": inputs,
                 "org.opencontainers.image.title": recipe.title,

@@ -11,10 +11,11 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from fleetgym.contracts.errors import OperatorError
 
@@ -23,11 +24,14 @@ if TYPE_CHECKING:
 
     from fleetgym_images.engine import Python
 
-__all__ = ["ROOT", "Recipe", "inputs", "prepare", "recipes", "revision"]
+__all__ = ["ROOT", "Recipe", "inputs", "prepare", "recipes", "revision", "write"]
 
 ROOT = Path(__file__).resolve().parents[2]
 _CORE = ("pyproject.toml", "README.md", "LICENSE", "gym/src")
 _TAIL = 1500
+_DATE = 315532800  # 1980-01-01, the oldest date that a zip file knows
+# Scripts name the interpreter of the machine that unpacked them, and nobody calls them.
+_LEFT_OUT = ("requirements/bin", "requirements/.lock")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +111,28 @@ def prepare(recipe: Recipe, python: Python, context: Path) -> None:
         shutil.copy(ROOT / file, context)
 
 
+def write(context: Path, to: IO[bytes]) -> None:
+    """Write a prepared directory as an archive, the same wherever and whenever it is made."""
+    with tarfile.open(fileobj=to, mode="w|", dereference=True) as archive:
+        for path in sorted(context.iterdir()):
+            archive.add(path, path.name, filter=_settled)
+
+
+def _settled(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    if member.name in _LEFT_OUT:
+        return None
+    executable = member.isdir() or member.mode & 0o100
+    return member.replace(
+        mtime=_DATE,
+        mode=0o755 if executable else 0o644,
+        uid=0,
+        gid=0,
+        uname="",
+        gname="",
+        deep=False,
+    )
+
+
 def _paths(recipe: Recipe) -> tuple[str, ...]:
     ours = ("containers/assemble.py", f"{recipe.folder}/Dockerfile", recipe.requirements)
     return (*ours, *_sources("."), *(path for m in recipe.members for path in _sources(m)))
@@ -162,7 +188,7 @@ def _pack(member: str, context: Path) -> None:
         raise OperatorError(f"{member} could not be packed: {done.stderr.strip()[-_TAIL:]}")
     for wheel in wheels.glob("*.whl"):
         with zipfile.ZipFile(wheel) as archive:
-            archive.extractall(context / "sources")
+            archive.extractall(context / "sources")  # noqa: S202 - a zip file, and our own
     shutil.rmtree(tree)
     shutil.rmtree(wheels)
 

@@ -5,13 +5,15 @@ The command line and not the SDK, because only it speaks to both of Docker's bui
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import re
 import shutil
 import subprocess
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from fleetgym.contracts.errors import MissingDependency, OperatorError
 
@@ -48,6 +50,11 @@ class Python:
 
     platform: str
     """As uv names it, such as ``x86_64-manylinux_2_36``."""
+
+    @property
+    def site(self) -> str:
+        """Where the virtual environment of an image has its packages."""
+        return f"/opt/fleetgym/lib/python{self.version}/site-packages"
 
 
 def check() -> None:
@@ -116,7 +123,7 @@ def python_of(image: str) -> Python:
 
 
 def build(
-    context: Path,
+    write: Callable[[IO[bytes]], None],
     tag: str,
     *,
     arguments: Mapping[str, str],
@@ -124,10 +131,10 @@ def build(
     log: Path,
     progress: Callable[[str], None],
 ) -> Image:
-    """Build the Dockerfile in ``context``.
+    """Build an image.
 
     Args:
-        context: A directory with all that the Dockerfile copies.
+        write: Writes an archive with the Dockerfile and all that it copies.
         tag: Name of the image.
         arguments: Build arguments.
         labels: What the image says of itself, beside what its Dockerfile says.
@@ -139,15 +146,23 @@ def build(
     """
     flags = [f"--build-arg={name}={value}" for name, value in arguments.items()]
     flags += [f"--label={name}={value}" for name, value in labels.items()]
-    command = ["docker", "build", "--network=none", f"--tag={tag}", *flags, str(context)]
+    command = ["docker", "build", "--network=none", f"--tag={tag}", *flags, "-"]
     with (
         log.open("w", encoding="utf-8") as said,
         subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=_plain()
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=_plain(),
         ) as process,
     ):
+        assert process.stdin is not None
         assert process.stdout is not None
-        for line in process.stdout:
+        # A builder that has failed has said why, and reads no further.
+        with contextlib.suppress(BrokenPipeError), process.stdin:
+            write(process.stdin)
+        for line in io.TextIOWrapper(process.stdout, errors="replace"):
             said.write(line)
             if step := _STEP.match(line):
                 progress(step[1])
