@@ -104,8 +104,9 @@ def python_of(image: str) -> Python:
         "run", "--rm", "--network=none", "--entrypoint=python3", image, "-c", _ASK_PYTHON
     )
     if done.returncode:
+        reason = done.stderr.partition("\n")[0]
         raise OperatorError(
-            f"The base image {image!r} has no Python: {done.stderr.strip()}. "
+            f"The base image {image!r} has no Python: {reason}. "
             "It must hold 3.11 or newer, as `python:3.11-slim-bookworm` does."
         )
     version, machine, libc = json.loads(done.stdout)
