@@ -37,7 +37,7 @@ test: setup
 	@$(BIN)/pytest -n 2 --dist loadgroup -m "not slow and not docker and not browser"
 
 test-slow: setup
-	@$(BIN)/pytest -n 2 --dist loadgroup -m slow
+	@$(BIN)/pytest -n 2 --dist loadgroup -m "slow and not docker"
 
 test-docker: setup
 	@$(BIN)/pytest -m docker
