@@ -6,8 +6,10 @@ import contextlib
 import os
 import signal
 import subprocess
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Self
 
 _READY = b"API listen on"
 
@@ -17,12 +19,11 @@ class OwnDaemon:
 
     def __init__(self, folder: Path) -> None:
         self.address = f"unix://{folder}/d.sock"
-        self._folder = folder / "dockerd"
-        self._folder.mkdir()
+        self.folder = folder
         self._process = subprocess.Popen(
             [
-                "dockerd", "--host", self.address, "--data-root", f"{self._folder}/data",
-                "--exec-root", f"{self._folder}/exec", "--pidfile", f"{self._folder}/pid",
+                "dockerd", "--host", self.address, "--data-root", f"{folder}/data",
+                "--exec-root", f"{folder}/exec", "--pidfile", f"{folder}/pid",
                 "--bridge", "none", "--iptables=false", "--ip6tables=false",
             ],
             stdout=subprocess.DEVNULL,
@@ -30,25 +31,25 @@ class OwnDaemon:
             start_new_session=True,
         )  # fmt: skip
 
-    def __enter__(self) -> Self:
+    def wait_until_ready(self) -> None:
         assert self._process.stderr is not None
         said: list[bytes] = []
         for line in self._process.stderr:
             said.append(line)
             if _READY in line:
-                return self
+                return
         raise RuntimeError(b"".join(said[-5:]).decode())
 
-    def __exit__(self, *_: object) -> None:
+    def end(self) -> None:
         """End it and all that it has started, its containers among them."""
         self.kill()
-        self._process.communicate()
-        for pid in _processes_below(self._folder):
+        for pid in _processes_below(self.folder):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        self._process.communicate()
         for line in reversed(Path("/proc/self/mounts").read_text().splitlines()):
             place = line.split()[1]
-            if place.startswith(str(self._folder)):
+            if place.startswith(str(self.folder)):
                 subprocess.run(["umount", "--lazy", place], check=False)
 
     def kill(self) -> None:
@@ -62,6 +63,19 @@ class OwnDaemon:
 
     def go_on(self) -> None:
         self._process.send_signal(signal.SIGCONT)
+
+
+@contextmanager
+def own_daemon() -> Generator[OwnDaemon]:
+    """Give a daemon that answers, and leave nothing of it."""
+    # Not where tests have their files: its sockets' names would be too long.
+    with tempfile.TemporaryDirectory(prefix="dockerd-") as folder:
+        daemon = OwnDaemon(Path(folder))
+        try:
+            daemon.wait_until_ready()
+            yield daemon
+        finally:
+            daemon.end()
 
 
 def _processes_below(folder: Path) -> list[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import docker
 import pytest
 
 from fleetgym.contracts.errors import MissingDependency, SandboxError, SandboxTimeout
@@ -18,6 +20,7 @@ from fleetgym.contracts.sandbox import Limits
 from fleetgym.contracts.tools import ToolCall, ToolResult
 from fleetgym.sandboxes import conversation, provider
 from fleetgym.sandboxes import docker_daemon as daemon_module
+from own_daemon import OwnDaemon, own_daemon
 
 if TYPE_CHECKING:
     from conftest import World
@@ -120,11 +123,11 @@ def test_a_daemon_that_comes_back_is_used_again(
 
 
 @pytest.fixture
-def own_dockerd(docker_daemon: str, probe_image: str, tmp_path: Path) -> Iterator[OwnDaemon]:
+def own_dockerd(docker_daemon: str, probe_image: str) -> Iterator[OwnDaemon]:
     """A daemon that belongs to the test alone, and has the image of the others."""
     if os.geteuid() != 0 or shutil.which("dockerd") is None:
         pytest.fail("This test starts a Docker daemon: it needs root and `apt install docker.io`.")
-    with OwnDaemon(tmp_path) as daemon:
+    with own_daemon() as daemon:
         with (
             closing(docker.DockerClient(docker_daemon, timeout=300)) as from_client,
             closing(docker.DockerClient(daemon.address, timeout=300)) as to_client,
