@@ -52,7 +52,14 @@ def test_of_a_source_tree_only_what_toolsets_need_is_there(local: World) -> None
 
 
 @pytest.mark.parametrize(
-    "name", ["fleetgym_env_cti_realm", "fleetgym_env_tiny", "fleetgym_graders", "fleetgym_kb"]
+    "name",
+    [
+        "fleetgym_env_cti_realm",
+        "fleetgym_env_tiny",
+        "fleetgym_estate",
+        "fleetgym_graders",
+        "fleetgym_kb",
+    ],
 )
 def test_what_knows_the_answers_cannot_be_imported(local: World, name: str) -> None:
     with local.probe() as probe:
