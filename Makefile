@@ -17,7 +17,7 @@ UV := $(STATE)/tools/bin/uv
 BIN := .venv/bin
 SUITE ?= suites/quickstart.yaml
 OUT ?= runs/quickstart
-MEMBERS := . graders knowledge_bases $(sort $(wildcard envs/*))
+MEMBERS := . graders knowledge_bases knowledge_bases/estate $(sort $(wildcard envs/*))
 PLUGINS := $(sort $(wildcard plugins/*))
 
 export UV_PYTHON_DOWNLOADS := never

@@ -19,11 +19,11 @@ from fleetgym.env.instances import InstanceCache
 from fleetgym.policy import play
 from fleetgym.sandboxes import provider
 from fleetgym_env_cti_realm.env import CtiRealmEnv
-from fleetgym_env_cti_realm.estate import Estate
-from fleetgym_env_cti_realm.estate_draw import draw_estate
 from fleetgym_env_cti_realm.expert import CtiExpert
 from fleetgym_env_cti_realm.scenarios import scenarios, stories
-from fleetgym_env_cti_realm.schema import TABLES, TIME_COLUMN
+from fleetgym_estate.estate import Estate
+from fleetgym_estate.estate_draw import draw_estate
+from fleetgym_estate.schema import TABLES, TIME_COLUMN
 from fleetgym_graders.measures import f1
 from fleetgym_graders.strict import StrictGrader
 from fleetgym_kb import cti

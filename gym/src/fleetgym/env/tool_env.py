@@ -85,6 +85,9 @@ class ToolEnv(gymnasium.Env[dict[str, Any], dict[str, Any]]):
     system: ClassVar[str]
     """The agent's role and the rules, the same for every scenario."""
 
+    sources: ClassVar[tuple[str, ...]] = ()
+    """Other packages that make instances; when their source changes, instances are made anew."""
+
     limits: ClassVar[Limits] = Limits()
 
     def __init__(
