@@ -225,6 +225,13 @@ while True:
     except OSError:
         pass
 """
+THREAD_BOMB = """
+import threading, time
+threading.stack_size(65536)
+for _ in range(3000):
+    threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
+time.sleep(600)
+"""
 MEMORY_BOMB = """
 import os, time
 os.fork(), os.fork()
@@ -238,6 +245,7 @@ MANY_FILES = "import itertools\nfor n in itertools.count(): open(f'f{n}', 'w').c
     ("code", "said"),
     [
         pytest.param(PYTHON_FORK_BOMB, "more than 16 processes", id="forks"),
+        pytest.param(THREAD_BOMB, "more than 64 threads|can't start new thread", id="threads"),
         pytest.param(MEMORY_BOMB, "more than 512 MiB of memory", id="memory of many"),
         pytest.param("x = b'x' * 2**30", "MemoryError", id="memory of one"),
         pytest.param("open('f', 'wb').write(bytes(9 * 2**20))", "File too large", id="one file"),
