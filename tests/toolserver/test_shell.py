@@ -339,6 +339,11 @@ def test_a_tool_keeps_to_its_processors(shell: Shell) -> None:
     assert re.fullmatch(r"\{\d+\}\n\[exit code 0\]", shell.python(code).content)
 
 
+def test_a_call_cannot_lock_the_next_one_out(shell: Shell) -> None:
+    shell("touch file; chmod 0 .")
+    assert shell("ls").content == "file\n[exit code 0]"
+
+
 def test_queries_are_answered_whatever_a_tool_tries_to_end(
     sandboxes: SandboxProvider, data: Path
 ) -> None:
