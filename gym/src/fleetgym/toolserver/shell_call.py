@@ -18,7 +18,6 @@ import signal
 import subprocess
 import time
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +25,14 @@ from fleetgym.contracts.errors import SandboxError
 from fleetgym.toolserver.confinement import confine_tool
 from fleetgym.toolserver.excerpt import Excerpt
 from fleetgym.toolserver.seccomp import supported
-from fleetgym.toolserver.usage import ancestors, children, descendants, memory_of, threads
+from fleetgym.toolserver.usage import (
+    ancestors,
+    children,
+    descendants,
+    memory_of,
+    number_of_threads,
+    threads,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -39,6 +45,9 @@ _LOOK_S = 0.05
 _CHUNK = 65536
 _NICE = 10
 """So that the tool server answers however busy its tools are."""
+
+_THREADS_A_PROCESS = 4
+"""On average: each takes memory of the kernel's."""
 
 _SMALLEST_FILE = 4096
 """So many bytes of scratch space pay for one file: even an empty one takes memory."""
@@ -79,6 +88,7 @@ def run(
         SandboxError: It could not be started.
     """
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    scratch.chmod(0o700)  # a call before may have locked it, which must not end the episode
     neighbors = frozenset(_neighbors())
     bounds = _Bounds(scratch, seconds, limits)
     parent = os.getpid()
@@ -122,9 +132,16 @@ class _Bounds:
             return f"it took longer than {self._seconds:g} s"
         if written > limits.scratch_bytes:
             return f"it wrote more than {limits.scratch_bytes} bytes of output"
-        group = list(islice(self._processes(), limits.processes + 1))
-        if len(group) > limits.processes:
-            return f"it had more than {limits.processes} processes"
+        most_threads = _THREADS_A_PROCESS * limits.processes
+        group: list[int] = []
+        all_threads = 0
+        for pid in self._processes():
+            group.append(pid)
+            all_threads += number_of_threads(pid)
+            if len(group) > limits.processes:
+                return f"it had more than {limits.processes} processes"
+            if all_threads > most_threads:
+                return f"it had more than {most_threads} threads"
         if memory_of(group, enough=limits.memory_bytes) > limits.memory_bytes:
             return f"it used more than {limits.memory_bytes // 1024**2} MiB of memory"
         if _files(self._scratch) > self._files:
@@ -132,11 +149,13 @@ class _Bounds:
         return ""
 
     def _processes(self) -> Iterator[int]:
+        """Yield the call's; looks for the children of one when it is asked for the next."""
         # Orphans are children of this process, too.
-        for child in children(os.getpid()):
-            if child not in self._before:
-                yield child
-                yield from descendants(child)
+        waiting = [pid for pid in children(os.getpid()) if pid not in self._before]
+        while waiting:
+            found = waiting.pop()
+            yield found
+            waiting += children(found)
 
 
 def _watch(process: subprocess.Popen[bytes], excerpt: Excerpt, bounds: _Bounds) -> str:
