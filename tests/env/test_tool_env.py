@@ -180,7 +180,7 @@ def test_a_changed_package_that_makes_instances_makes_them_anew(
         package = tmp_path / version / f"estates_{version}"
         package.mkdir(parents=True)
         (package / "__init__.py").write_text(f"VERSION = {version!r}")
-        monkeypatch.syspath_prepend(str(package.parent))
+        monkeypatch.syspath_prepend(str(package.parent))  # pyright: ignore[reportUnknownMemberType]
     TinyEnv.generated.clear()
     env = tiny_env(tmp_path / "instances")
 
