@@ -19,6 +19,7 @@ from fleetgym import home
 from fleetgym.contracts.errors import MissingDependency
 from fleetgym.sandboxes.imports import find_imports
 from fleetgym.sandboxes.launch import ENVIRONMENT, Launcher, ProcessLaunch
+from fleetgym.sandboxes.server_command import server_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -122,8 +123,8 @@ class Bubblewrap(Launcher):
             *_mounted(sources, mounts),
             "--remount-ro", "/",
             *(word for name, value in environment.items() for word in ("--setenv", name, value)),
-            sys.executable, "-P", "-s", "-m", "fleetgym.toolserver.main", "--isolated",
-            *spec.toolsets,
+            sys.executable, "-P", "-s",
+            *server_arguments(spec, mounts, scratch=_SCRATCH, isolated=True),
         )  # fmt: skip
         # Bubblewrap itself can be seen inside, so it gets no environment either.
         return ProcessLaunch(command=command, environment={}, mounts=mounts)
