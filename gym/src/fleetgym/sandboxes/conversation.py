@@ -153,6 +153,8 @@ class Conversation:
         """Hang up."""
         self.die()
         if self._task is not None:
+            if self._session is None:
+                self._task.cancel()  # it still waits for the other's hand
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def _converse(self, ready: asyncio.Future[None]) -> None:

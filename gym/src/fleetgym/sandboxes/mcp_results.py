@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from inspect import cleandoc
 from typing import TYPE_CHECKING, TypeAlias
 
 import mcp_types as types
@@ -57,7 +58,8 @@ def name_tools(tools: Sequence[types.Tool]) -> Mapping[str, tuple[str, ToolSpec]
         hints = tool.annotations
         spec = ToolSpec(
             name=name,
-            description=tool.description or tool.title or "",
+            # Docstrings come with their indentation, or without, as the server's Python has it.
+            description=cleandoc(tool.description or tool.title or ""),
             parameters=tool.input_schema,
             destructive=hints is not None
             and bool(hints.destructive_hint)
