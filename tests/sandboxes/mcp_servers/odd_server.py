@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 MODE = sys.argv[1]
 DATA = sys.argv[2] if len(sys.argv) > 2 else ""
+STARTED = str(time.monotonic_ns())
 TEXT = {"type": "object", "properties": {"text": {"type": "string"}}}
 
 
@@ -93,17 +94,8 @@ def do_much(said: str) -> dict[str, Any]:
     return text("é" * int(said))
 
 
-def do_sleep(said: str) -> dict[str, Any]:
-    """Be slow, but there: answers pings meanwhile."""
-    until = time.monotonic() + float(said)
-    os.set_blocking(0, False)
-    while time.monotonic() < until:
-        line = sys.stdin.readline()
-        if line and (message := json.loads(line)).get("method") == "ping":
-            write({"id": message["id"], "result": {}})
-        time.sleep(0.01)
-    os.set_blocking(0, True)
-    return text("rested")
+def do_sleep(_: str) -> None:
+    """Never answer, but be there."""
 
 
 def do_hang(_: str) -> NoReturn:
@@ -180,18 +172,22 @@ def do_fork(said: str) -> dict[str, Any]:
     return text("forked")
 
 
-def do_allocate(said: str) -> dict[str, Any]:
+def do_fork_and_hang(said: str) -> None:
+    do_fork(said)
+    do_hang("")
+
+
+def do_allocate(said: str) -> NoReturn:
     held = bytearray(int(said))
     held[:: 2**12] = b"x" * len(held[:: 2**12])
-    time.sleep(60)
-    return text(str(len(held)))
+    do_hang("")
 
 
-def do_id(_: str) -> dict[str, Any]:
-    return text(str(os.getpid()))
+def do_started(_: str) -> dict[str, Any]:
+    return text(STARTED)
 
 
-def answer(method: str, params: dict[str, Any]) -> dict[str, Any]:
+def answer(method: str, params: dict[str, Any]) -> dict[str, Any] | None:
     if method == "initialize":
         version = {"old": "2024-11-05", "unknown": "1999-01-01"}.get(MODE, "2025-06-18")
         capabilities = {"tools": {"listChanged": True}}
@@ -207,16 +203,12 @@ def answer(method: str, params: dict[str, Any]) -> dict[str, Any]:
         return {"tools": tools()}
     if method == "ping":
         return {}
-    if method == "tools/call" and params["name"] == "echo" and MODE == "changed":
-        raise KeyError(params["name"])
     return globals()[f"do_{params['name']}"](params.get("arguments", {}).get("text", ""))
 
 
 def main() -> None:
     if MODE == "never-starts":
         sys.exit("no such thing")
-    if MODE == "silent":
-        do_hang("")
     if MODE == "junk":
         sys.stdout.write("Welcome to odd!\n\n")
     while True:
@@ -224,15 +216,13 @@ def main() -> None:
         if "id" not in message or "method" not in message:
             continue
         try:
-            write(
-                {
-                    "id": message["id"],
-                    "result": answer(message["method"], message.get("params", {})),
-                }
-            )
-        except Exception as error:
+            result = answer(message["method"], message.get("params", {}))
+        except (OSError, ValueError) as error:
             fault = {"code": -32603, "message": f"{type(error).__name__}: {error}"}
             write({"id": message["id"], "error": fault})
+        else:
+            if result is not None:
+                write({"id": message["id"], "result": result})
 
 
 main()

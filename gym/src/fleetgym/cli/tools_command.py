@@ -70,10 +70,7 @@ def from_mcp(
     else:
         print_table(
             ("tool", "destructive", "description"),
-            [
-                (tool.name, tool.destructive, tool.description.partition("\n")[0])
-                for tool in found
-            ],
+            [(tool.name, tool.destructive, tool.description.partition("\n")[0]) for tool in found],
         )
 
 

@@ -78,8 +78,7 @@ class Conversation:
         )
         if not ready.done():
             self.late = True
-            failed = self._task.done() and self._task.exception()
-            why = f": {failed}" if failed else ""
+            why = f": {_cause(self._task)}" if self._task.done() else ""
             raise SandboxError(f"The episode was not begun{why}. {self._last_words()}")
 
     async def call(self, call: ToolCall) -> ToolResult:
@@ -186,6 +185,13 @@ async def _shake_hands(session: ClientSession) -> None:
         await session.initialize()
     except MCPError:
         await session.discover()  # of a server that knows only protocols without a handshake
+
+
+def _cause(task: asyncio.Task[None]) -> BaseException | None:
+    error = task.exception()
+    while isinstance(error, BaseExceptionGroup):  # the session's own tasks raise those
+        error = error.exceptions[0]  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    return error  # pyright: ignore[reportUnknownVariableType]
 
 
 def refuse(call: ToolCall) -> ToolResult | None:
