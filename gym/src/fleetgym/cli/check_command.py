@@ -28,7 +28,7 @@ def check() -> None:
 @click.option("--seeds", default="0-2", show_default=True, help="For example 0-19 or 3,5.")
 @click.option("--scenario", "scenarios", multiple=True, help="Only this one; may be repeated.")
 @click.option(
-    "--sandbox", default="local", show_default=True, help="Where tools run: local or none."
+    "--sandbox", default="local", show_default=True, help="Where tools run: local, docker or none."
 )
 @click.option("--jobs", default=0, help="Processes at a time.  [default: one a core]")
 @as_json

@@ -42,7 +42,7 @@ _SOME_VOID = 4
     help="A declared parameter of a plugin, for example langgraph.max_retries=2.",
 )
 @click.option(
-    "--sandbox", default="local", show_default=True, help="Where tools run: local or none."
+    "--sandbox", default="local", show_default=True, help="Where tools run: local, docker or none."
 )
 @click.option("--jobs", default=0, help="Runs at a time.  [default: two a core]")
 @as_json

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from fleetgym.contracts.errors import SandboxError
 from fleetgym.sandboxes.docker_daemon import connect
-from fleetgym.sandboxes.docker_leftovers import remove_leftovers
-from fleetgym.sandboxes.docker_owner import LABEL, owner_labels
+from fleetgym.sandboxes.docker_owner import LABEL, owner_labels, remove_leftovers
 from fleetgym.sandboxes.docker_settings import TOOLSETS, container_settings, image_name, places
 from fleetgym.sandboxes.docker_streams import open_streams
 from fleetgym.sandboxes.imports import refuse_forbidden

@@ -13,9 +13,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-__all__ = ["LABEL", "PURPOSE", "is_left_over", "owner_labels"]
+    from fleetgym.sandboxes.docker_daemon import Daemon, MadeContainer
+
+__all__ = [
+    "LABEL",
+    "PURPOSE",
+    "find_leftovers",
+    "is_left_over",
+    "owner_labels",
+    "owner_pid",
+    "remove_leftovers",
+]
 
 LABEL = "fleetgym"
 """On everything that fleetgym makes; the others below begin with it."""
@@ -57,6 +67,33 @@ def is_left_over(labels: Mapping[str, str]) -> bool:
     if labels[_NAMESPACE] != _namespace() or not labels[_PID].isdecimal():
         return False
     return _start_time(int(labels[_PID])) != labels[_STARTED]
+
+
+def owner_pid(labels: Mapping[str, str]) -> int | None:
+    """Return the number that the process had which made a container."""
+    pid = labels.get(_PID, "")
+    return int(pid) if pid.isdecimal() else None
+
+
+def find_leftovers(daemon: Daemon) -> Sequence[MadeContainer]:
+    """Return fleetgym's containers, whatever for, whose makers are gone.
+
+    Raises:
+        SandboxError: The daemon does not say.
+    """
+    return [one for one in daemon.made() if is_left_over(one.labels)]
+
+
+def remove_leftovers(daemon: Daemon) -> Sequence[MadeContainer]:
+    """Remove them; return which they were.
+
+    Raises:
+        SandboxError: The daemon did not do it.
+    """
+    found = find_leftovers(daemon)
+    for container in found:
+        daemon.remove(container.id)
+    return found
 
 
 def _start_time(pid: int) -> str | None:
