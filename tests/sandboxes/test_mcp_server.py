@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import shutil
+import tarfile
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import docker
 import pytest
 
 from fleetgym.contracts.catalogue import write_catalogue
@@ -15,6 +18,7 @@ from fleetgym.contracts.errors import SandboxError, SandboxTimeout, SpecError
 from fleetgym.contracts.sandbox import Limits, SandboxProvider, SandboxSpec
 from fleetgym.contracts.tools import ToolCall, ToolResult, ToolSpec
 from fleetgym.sandboxes import conversation, foreign_server, list_tools, provider
+from fleetgym.version import __version__
 
 SERVERS = Path(__file__).parent / "mcp_servers"
 HASTY = Limits(call_seconds=1)
@@ -297,3 +301,66 @@ def test_a_server_in_node_works(kind: Kind) -> None:
     )
     with kind.server(spec) as server:
         assert server("echo", "from node") == "from node: hello"
+
+
+@pytest.fixture(scope="module")
+def image(docker_daemon: str) -> str:
+    """Build an image with a server as its entry point, which knows nothing of fleetgym."""
+    dockerfile = (
+        f"FROM fleetgym-toolserver:{__version__}\nCOPY odd_server.py /srv/\n"
+        'ENTRYPOINT ["/opt/fleetgym/bin/python", "/srv/odd_server.py"]\nCMD ["plain"]\n'
+    )
+    context = io.BytesIO()
+    with tarfile.open(fileobj=context, mode="w") as archive:
+        archive.add(SERVERS / "odd_server.py", "odd_server.py")
+        entry = tarfile.TarInfo("Dockerfile")
+        entry.size = len(dockerfile)
+        archive.addfile(entry, io.BytesIO(dockerfile.encode()))
+    context.seek(0)
+    with closing(docker.DockerClient(docker_daemon)) as client:
+        client.images.build(fileobj=context, custom_context=True, tag="fleetgym-test-mcp", rm=True)
+    return "fleetgym-test-mcp"
+
+
+@pytest.fixture(scope="module")
+def containers(docker_daemon: str, own_home: Path) -> Iterator[SandboxProvider]:
+    with closing(provider("docker")) as made:
+        yield made
+
+
+@pytest.mark.docker
+def test_an_image_with_a_server_needs_no_command(
+    containers: SandboxProvider, image: str, data: Path
+) -> None:
+    with Kind(containers, data).server(SandboxSpec(image=image)) as server:
+        assert server("echo", "by default") == "by default"
+
+
+@pytest.mark.docker
+def test_a_command_tells_the_entry_point_of_an_image(
+    containers: SandboxProvider, image: str, data: Path
+) -> None:
+    spec = SandboxSpec(image=image, server=("old", "{data}"), prestart=True)
+    for _ in range(3):
+        with Kind(containers, data).server(spec) as server:
+            assert server("files", "*") == "hello"
+            assert server("write", "{data}/x") == "No such file or directory"
+            assert server.result("write", "/srv/x").is_error
+
+
+@pytest.mark.docker
+def test_a_server_runs_in_our_own_image_too(containers: SandboxProvider, data: Path) -> None:
+    with Kind(containers, data).server() as server:
+        assert server("files", "*") == "hello"
+        with pytest.raises(SandboxError, match="more than 64 processes"):
+            server("fork_and_hang", 80)
+
+
+@pytest.mark.docker
+def test_an_image_whose_server_does_not_start_is_told_with_what_it_needs(
+    containers: SandboxProvider, image: str, data: Path
+) -> None:
+    told = "no such thing The MCP server and what it needs must be in the image 'fleetgym-test-mcp'"
+    spec = SandboxSpec(image=image, server=("never-starts",))
+    with pytest.raises(SandboxError, match=told), Kind(containers, data).server(spec):
+        pass

@@ -21,8 +21,8 @@ __all__ = ["McpEnv"]
 class McpEnv(ToolEnv):
     """A :class:`fleetgym.env.ToolEnv` over a server that knows nothing of fleetgym.
 
-    An environment says which server, and which files it may see (``mounts``). ``docs/mcp-servers.md``
-    makes one, step by step.
+    An environment says which server, and which files it may see (``mounts``).
+    ``docs/mcp-servers.md`` makes one, step by step.
     """
 
     toolsets: ClassVar[tuple[str, ...]] = ()

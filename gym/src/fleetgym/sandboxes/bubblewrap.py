@@ -40,8 +40,8 @@ _NAMESPACES = (
     "--clearenv",
 )  # fmt: skip
 _SYSTEM = (
-    "/usr/bin", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/libexec", "/usr/share/nodejs", "/usr/share/zoneinfo",
-    "/bin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache",
+    "/usr/bin", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/libexec", "/usr/share/nodejs",
+    "/usr/share/zoneinfo", "/bin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache",
 )  # fmt: skip
 
 _TRIAL_S = 20
@@ -124,7 +124,7 @@ class Bubblewrap(Launcher):
             "--remount-ro", "/",
             *(word for name, value in environment.items() for word in ("--setenv", name, value)),
             sys.executable, "-P", "-s",
-            *server_arguments(spec, mounts, scratch=_SCRATCH, isolated=True),
+            *server_arguments(spec, mounts, scratch=_SCRATCH, python=sys.executable, isolated=True),
         )  # fmt: skip
         # Bubblewrap itself can be seen inside, so it gets no environment either.
         return ProcessLaunch(command=command, environment={}, mounts=mounts)

@@ -68,8 +68,11 @@ class ForeignServer(ServerProcess):
             await server._talk.begin(seconds=START_S)
             server._names = name_tools(await server._list_tools())
             server._compare()
-        except BaseException:
+        except BaseException as error:
+            died = isinstance(error, SandboxError) and not server.alive
             await server.kill()
+            if died and launch.advice:
+                raise SandboxError(f"{error} {launch.advice}") from error
             raise
         return server
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from typing import TYPE_CHECKING
 
 from fleetgym.contracts.errors import SpecError
@@ -20,14 +19,15 @@ _PLACE = re.compile(r"\{([A-Za-z_][\w-]*)\}")
 
 
 def server_arguments(
-    spec: SandboxSpec, places: Mapping[str, str], *, scratch: str, isolated: bool
+    spec: SandboxSpec, places: Mapping[str, str], *, scratch: str, python: str, isolated: bool
 ) -> tuple[str, ...]:
-    """Return the arguments of the Python interpreter that starts the server.
+    """Return what fleetgym's own interpreter is told, to start the server.
 
     Args:
         spec: What the sandbox has to offer.
         places: Directories by name, as the server sees them.
         scratch: The one that it may write to.
+        python: That interpreter.
         isolated: Whether it is in a process namespace of its own.
 
     Raises:
@@ -48,7 +48,7 @@ def server_arguments(
         "--memory", str(limits.memory_bytes),
         "--open-files", str(limits.open_files),
         "--file-bytes", str(limits.scratch_bytes),
-        "--", *fill_in(spec.server, {**places, "scratch": scratch, "python": sys.executable}),
+        "--", *fill_in(spec.server, {**places, "scratch": scratch, "python": python}),
     )  # fmt: skip
 
 

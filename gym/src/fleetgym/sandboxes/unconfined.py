@@ -34,7 +34,9 @@ class Unconfined(Launcher):
             command=(
                 sys.executable,
                 "-P",
-                *server_arguments(spec, mounts, scratch=scratch, isolated=False),
+                *server_arguments(
+                    spec, mounts, scratch=scratch, python=sys.executable, isolated=False
+                ),
             ),
             environment={
                 **ENVIRONMENT,
