@@ -13,7 +13,7 @@ from typing import Any
 import docker
 import pytest
 
-from fleetgym.contracts.catalogue import write_catalogue
+from fleetgym.contracts.catalogue import read_catalogue, write_catalogue
 from fleetgym.contracts.errors import SandboxError, SandboxTimeout, SpecError
 from fleetgym.contracts.sandbox import Limits, SandboxProvider, SandboxSpec
 from fleetgym.contracts.tools import ToolCall, ToolResult, ToolSpec
@@ -249,7 +249,7 @@ def test_a_catalogue_comes_back_as_it_was_written(tmp_path: Path) -> None:
         ToolSpec(name="b", description="", parameters={"type": "object", "required": []}),
     ]
     write_catalogue(tmp_path / "tools.json", tools)
-    assert [*foreign_server.read_catalogue(tmp_path / "tools.json")] == tools
+    assert [*read_catalogue(tmp_path / "tools.json")] == tools
 
 
 def test_no_two_episodes_share_a_server(kind: Kind) -> None:

@@ -74,19 +74,26 @@ def _too_many(arguments: dict[str, Any]) -> dict[str, Any]:
     return {**arguments, "tickets": [*arguments["tickets"], *others]}
 
 
+def _not_at_all(_: dict[str, Any]) -> None:
+    return None
+
+
+def _trifling(arguments: dict[str, Any]) -> dict[str, Any]:
+    return {**arguments, "priority": "P3"}
+
+
+def _another_change(arguments: dict[str, Any]) -> dict[str, Any]:
+    return {"answer": json.dumps({**json.loads(arguments["answer"]), "cause": "CHG-0001"})}
+
+
 @pytest.mark.parametrize(
     ("tool", "change", "lost"),
     [
         pytest.param("link_tickets", _too_few, "C3_tickets", id="a ticket too few"),
         pytest.param("link_tickets", _too_many, "C3_tickets", id="tickets too many"),
-        pytest.param("assign_incident", lambda _: None, "C6_assignee", id="nobody assigned"),
-        pytest.param("open_incident", lambda a: {**a, "priority": "P3"}, "C5_priority", id="P3"),
-        pytest.param(
-            SUBMIT,
-            lambda a: {"answer": json.dumps({**json.loads(a["answer"]), "cause": "CHG-0001"})},
-            "C2_cause",
-            id="another change",
-        ),
+        pytest.param("assign_incident", _not_at_all, "C6_assignee", id="nobody assigned"),
+        pytest.param("open_incident", _trifling, "C5_priority", id="P3"),
+        pytest.param(SUBMIT, _another_change, "C2_cause", id="another change"),
     ],
 )
 def test_each_mistake_costs_its_checkpoint_and_no_other(
