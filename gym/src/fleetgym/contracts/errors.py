@@ -60,7 +60,12 @@ class UnknownName(SpecError):
         names = sorted(known)
         shown = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
         hint = did_you_mean(name, names) or (f"Known: {shown}." if names else "There are none.")
+        self._known = names
         super().__init__(f"There is no {kind} {name!r}. {hint}")
+
+    def __reduce__(self) -> tuple[type[UnknownName], tuple[str, str, list[str]]]:
+        """Let it pass between processes, which an exception with several arguments cannot."""
+        return type(self), (self.kind, self.name, self._known)
 
 
 class OperatorError(FleetgymError):
