@@ -17,7 +17,7 @@ UV := $(STATE)/tools/bin/uv
 BIN := .venv/bin
 SUITE ?= suites/quickstart.yaml
 OUT ?= runs/quickstart
-MEMBERS := . graders knowledge_bases $(sort $(wildcard envs/*))
+MEMBERS := . graders knowledge_bases knowledge_bases/estate $(sort $(wildcard envs/*))
 PLUGINS := $(sort $(wildcard plugins/*))
 
 export UV_PYTHON_DOWNLOADS := never
@@ -37,7 +37,7 @@ test: setup
 	@$(BIN)/pytest -n 2 --dist loadgroup -m "not slow and not docker and not browser"
 
 test-slow: setup
-	@$(BIN)/pytest -n 2 --dist loadgroup -m slow
+	@$(BIN)/pytest -n 2 --dist loadgroup -m "slow and not docker"
 
 test-docker: setup
 	@$(BIN)/pytest -m docker

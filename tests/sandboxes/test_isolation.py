@@ -14,6 +14,7 @@ from fleetgym.contracts.sandbox import Limits
 if TYPE_CHECKING:
     from conftest import World
 
+NOT_WRITTEN = ("Read-only file system", "No such file or directory", "Permission denied")
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -63,7 +64,8 @@ def test_a_package_that_no_toolset_needs_cannot_be_imported(local: World) -> Non
 
 
 @pytest.mark.parametrize(
-    "name", ["fleetgym_env_cti_realm", "fleetgym_env_tiny", "fleetgym_graders"]
+    "name",
+    ["fleetgym_env_cti_realm", "fleetgym_env_tiny", "fleetgym_estate", "fleetgym_graders"],
 )
 def test_what_knows_the_answers_cannot_be_imported(isolated: World, name: str) -> None:
     with isolated.probe() as probe:
@@ -77,12 +79,20 @@ def test_what_knows_the_answers_cannot_be_imported(isolated: World, name: str) -
 )
 def test_only_scratch_can_be_written(isolated: World, place: Path | str) -> None:
     with isolated.probe() as probe:
-        assert probe("write", f"{place}/leak") in (
-            "Read-only file system",
-            "No such file or directory",
-            "Permission denied",
-        )
+        assert probe("write", f"{place}/leak") in NOT_WRITTEN
         assert probe("write", "leak") == "written"
+
+
+@pytest.mark.parametrize("name", ["sysrq-trigger", "sys/kernel/core_pattern", "self/comm"])
+def test_settings_of_the_machine_cannot_be_changed(local: World, name: str) -> None:
+    with local.probe() as probe:
+        assert probe("write", f"/proc/{name}") in NOT_WRITTEN
+
+
+@pytest.mark.parametrize("name", ["kcore", "keys", "kpageflags", "timer_list"])
+def test_what_tells_of_the_whole_machine_is_covered(local: World, name: str) -> None:
+    with local.probe() as probe:
+        assert probe("read", f"/proc/{name}") in ("", *NOT_WRITTEN)
 
 
 def test_the_instances_files_cannot_be_changed(isolated: World) -> None:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from fleetgym.contracts.sandbox import Limits, Sandbox, SandboxProvider, SandboxSpec
 from fleetgym.contracts.tools import ToolCall, ToolResult
 from fleetgym.sandboxes import provider
+from fleetgym.toolserver.telemetry import DATABASE
 
 MIB = 1024**2
-LIMITS = Limits(call_seconds=20, scratch_bytes=8 * MIB, memory_bytes=512 * MIB, processes=16)
+LIMITS = Limits(
+    call_seconds=20, cpus=1, scratch_bytes=8 * MIB, memory_bytes=512 * MIB, processes=16
+)
 SPEC = SandboxSpec(toolsets=("fleetgym.toolserver.shell",), limits=LIMITS)
 
 
@@ -37,9 +41,6 @@ class Shell:
         return self.sandbox.call(ToolCall(tool, {name: source, **timeout}))
 
 
-Open = Callable[..., "contextmanager[Shell]"]
-
-
 @pytest.fixture(scope="module", autouse=True)
 def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
@@ -47,15 +48,25 @@ def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="module", params=["local", "none"])
+DOCKER = pytest.param("docker", marks=pytest.mark.docker)
+
+
+@pytest.fixture(scope="module", params=["local", DOCKER, "none"])
 def sandboxes(request: pytest.FixtureRequest, own_home: None) -> Iterator[SandboxProvider]:
+    """Every kind."""
+    yield from provided(request)
+
+
+@pytest.fixture(scope="module", params=["local", DOCKER])
+def isolating(request: pytest.FixtureRequest, own_home: None) -> Iterator[SandboxProvider]:
+    """The kinds that isolate."""
+    yield from provided(request)
+
+
+def provided(request: pytest.FixtureRequest) -> Iterator[SandboxProvider]:
+    if request.param == "docker":
+        request.getfixturevalue("docker_daemon")
     with closing(provider(request.param)) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def local(own_home: None) -> Iterator[SandboxProvider]:
-    with closing(provider("local")) as opened:
         yield opened
 
 
@@ -67,7 +78,7 @@ def data(tmp_path: Path) -> Path:
 
 
 @contextmanager
-def opened(sandboxes: SandboxProvider, data: Path, **limits: float) -> Iterator[Shell]:
+def opened(sandboxes: SandboxProvider, data: Path, **limits: float) -> Generator[Shell]:
     spec = replace(SPEC, limits=replace(LIMITS, **limits))
     with closing(sandboxes.open(spec, data)) as sandbox:
         yield Shell(sandbox)
@@ -80,9 +91,15 @@ def shell(sandboxes: SandboxProvider, data: Path) -> Iterator[Shell]:
 
 
 @pytest.fixture
-def isolated(local: SandboxProvider, data: Path) -> Iterator[Shell]:
-    with opened(local, data) as one:
+def isolated(isolating: SandboxProvider, data: Path) -> Iterator[Shell]:
+    with opened(isolating, data) as one:
         yield one
+
+
+def running(shell: Shell, pattern: str) -> str:
+    """Return the command lines in the sandbox that match."""
+    listing = "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '"
+    return shell(f"{listing} | grep -oE '{pattern}'").content
 
 
 def test_both_streams_come_in_order_and_the_exit_code_last(shell: Shell) -> None:
@@ -119,18 +136,16 @@ def test_there_is_no_input(shell: Shell) -> None:
 def test_a_late_call_is_killed_with_all_it_started_and_says_what_it_had_written(
     shell: Shell,
 ) -> None:
-    late = shell("echo begun; (trap '' TERM; setsid sleep 600) & sleep 600", 0.5)
+    late = shell("echo begun; (trap '' TERM; setsid sleep 61358) & sleep 61358", 0.5)
     assert late == ToolResult(
         "begun\n[killed, with all that it had started: it took longer than 0.5 s]", is_error=True
     )
-    assert shell("cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep -c 'sleep 60[0]'").content == (
-        "0\n[exit code 1]"
-    )
+    assert running(shell, "sleep 6135[8]") == "[exit code 1]"
 
 
 def test_the_sandboxs_own_limit_is_the_most(sandboxes: SandboxProvider, data: Path) -> None:
     with opened(sandboxes, data, call_seconds=0.5) as shell:
-        assert "it took longer than 0.5 s" in shell("sleep 600", 600).content
+        assert "it took longer than 0.5 s" in shell("sleep 600", 10**400).content
         assert "it took longer than 0.5 s" in shell("sleep 600").content
         assert shell("echo on").content == "on\n[exit code 0]"
 
@@ -138,20 +153,16 @@ def test_the_sandboxs_own_limit_is_the_most(sandboxes: SandboxProvider, data: Pa
 @pytest.mark.parametrize(
     "leave",
     [
-        "sleep 601 &",
-        "setsid sleep 601 & disown",
-        "set -m; sleep 601 & disown; nohup sleep 601 >/dev/null 2>&1 &",
+        "sleep 61357 &",
+        "setsid sleep 61357 & disown",
+        "set -m; sleep 61357 & disown; nohup sleep 61357 >/dev/null 2>&1 &",
         "(while :; do :; done) &",
-        "python3 -c 'import os,time\nif os.fork()==0:\n os.setsid()\n if os.fork()==0: time.sleep(601)'",
+        "python3 -c 'import os; os.setsid(); os.fork() or os.system(\"sleep 61357\")'",
     ],
 )
 def test_what_a_call_leaves_in_the_background_ends_with_it(shell: Shell, leave: str) -> None:
     assert shell(f"{leave}\necho done").content.endswith("done\n[exit code 0]")
-    found = shell(
-        "for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline 2>/dev/null; echo; done"
-        " | grep -E 'sleep 60[1]|while :[;]'"
-    )
-    assert found.content == "[exit code 1]"
+    assert running(shell, "sleep 6135[7]|while :[;]") == "[exit code 1]"
 
 
 def test_of_long_output_the_middle_is_cut_and_the_text_says_how_much(
@@ -193,7 +204,9 @@ def test_binary_output_is_printable_and_stays_within_the_limit(
         pytest.param("bash", {"command": "true", "timeout_seconds": "1"}, id="time's type"),
     ],
 )
-def test_a_wrong_call_is_refused(tool: str, arguments: dict[str, str | int], shell: Shell) -> None:
+def test_a_wrong_call_is_refused(
+    tool: str, arguments: dict[str, str | float], shell: Shell
+) -> None:
     result = shell.sandbox.call(ToolCall(tool, arguments))
     assert result.is_error
     assert "The argument" in result.content
@@ -214,12 +227,18 @@ while True:
     except OSError:
         pass
 """
+THREAD_BOMB = """
+import threading, time
+threading.stack_size(65536)
+for _ in range(3000):
+    threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
+time.sleep(600)
+"""
 MEMORY_BOMB = """
 import os, time
-while True:
-    if os.fork():
-        block = os.urandom(1024**2) * 200
-        time.sleep(600)
+os.fork(), os.fork()
+block = os.urandom(2**20) * 200
+time.sleep(600)
 """
 MANY_FILES = "import itertools\nfor n in itertools.count(): open(f'f{n}', 'w').close()"
 
@@ -228,20 +247,20 @@ MANY_FILES = "import itertools\nfor n in itertools.count(): open(f'f{n}', 'w').c
     ("code", "said"),
     [
         pytest.param(PYTHON_FORK_BOMB, "more than 16 processes", id="forks"),
+        pytest.param(THREAD_BOMB, "more than 64 threads|can't start new thread", id="threads"),
         pytest.param(MEMORY_BOMB, "more than 512 MiB of memory", id="memory of many"),
         pytest.param("x = b'x' * 2**30", "MemoryError", id="memory of one"),
         pytest.param("open('f', 'wb').write(bytes(9 * 2**20))", "File too large", id="one file"),
         pytest.param(
             "for n in range(9): open(f'{n}', 'wb').write(bytes(2**20))", "No space left", id="disk"
         ),
-        pytest.param(
-            "open('/dev/shm/x', 'wb').write(bytes(2**20))", "Read-only file system", id="shm"
-        ),
-        pytest.param("open('/tmp/x', 'wb')", "No such file or directory", id="tmp"),
+        pytest.param("open('/dev/shm/x', 'wb')", "Read-only file system|No such file", id="shm"),
+        pytest.param("open('/tmp/x', 'wb')", "Read-only file system", id="tmp"),
         pytest.param(
             "import sys\nwhile True: sys.stdout.write('x' * 2**16)", "bytes of output", id="flood"
         ),
-        pytest.param(MANY_FILES, "more than 32768 files", id="inodes"),
+        # Docker has the limit in the file system.
+        pytest.param(MANY_FILES, "more than 2048 files|No space left", id="inodes"),
         pytest.param("import os; os.memfd_create('x')", "Function not implemented", id="memfd"),
         pytest.param("[open('/dev/null') for _ in range(300)]", "Too many open files", id="files"),
     ],
@@ -249,7 +268,7 @@ MANY_FILES = "import itertools\nfor n in itertools.count(): open(f'f{n}', 'w').c
 def test_a_bomb_goes_off_within_its_limit_and_the_episode_goes_on(
     isolated: Shell, code: str, said: str
 ) -> None:
-    assert said in isolated.python(code, 20).content
+    assert re.search(said, isolated.python(code, 20).content)
     assert isolated("rm -rf *; echo goes on").content == "goes on\n[exit code 0]"
 
 
@@ -269,12 +288,13 @@ HARM = {
     "own a file": "fcntl.fcntl(0, fcntl.F_SETOWN, {pid})",
     "limit": "resource.prlimit({pid}, resource.RLIMIT_NOFILE, (0, 0))",
     "priority": "os.setpriority(os.PRIO_PROCESS, {pid}, 19)",
-    "scheduler": "os.sched_setaffinity({pid}, [0])",
+    "scheduler": "os.sched_setscheduler({pid}, os.SCHED_IDLE, os.sched_param(0))",
     "trace": "libc.ptrace(16, {pid}, 0, 0) and fail()",
     "memory": "open('/proc/{pid}/mem', 'wb')",
     "environment": "open('/proc/{pid}/environ', 'rb')",
     "pipes": "open('/proc/{pid}/fd/1', 'wb')",
-    "more pipes": "os.listdir('/proc/{pid}/fd')",
+    "settings": "open('/proc/{pid}/oom_score_adj', 'w')",
+    "more settings": "open('/proc/{pid}/autogroup', 'w')",
 }
 TRY_HARM = """
 import ctypes, fcntl, os, resource, signal
@@ -287,7 +307,7 @@ for pid in {pids}:
     except (PermissionError, ProcessLookupError):
         continue
     except OSError as error:
-        if error.errno == 38:
+        if error.errno in (30, 38):  # read-only, no such system call
             continue
         raise
     print("done to", pid)
@@ -310,6 +330,39 @@ def test_a_tool_can_forge_no_result(isolated: Shell) -> None:
     )
     assert said.content.endswith("end\n[exit code 0]")
     assert isolated("echo true").content == "true\n[exit code 0]"
+
+
+def test_a_tool_keeps_to_its_processors(shell: Shell) -> None:
+    code = (
+        "import os; os.sched_setaffinity(0, range(os.cpu_count())); print(os.sched_getaffinity(0))"
+    )
+    assert re.fullmatch(r"\{\d+\}\n\[exit code 0\]", shell.python(code).content)
+
+
+def test_a_call_cannot_lock_the_next_one_out(shell: Shell) -> None:
+    shell("touch file; chmod 0 .")
+    assert shell("ls").content == "file\n[exit code 0]"
+
+
+def test_queries_are_answered_whatever_a_tool_tries_to_end(
+    sandboxes: SandboxProvider, data: Path
+) -> None:
+    with duckdb.connect(str(data / DATABASE)) as database:
+        database.execute("CREATE TABLE Seen AS SELECT 42 AS Answer")
+    toolsets = ("fleetgym.toolserver.telemetry", *SPEC.toolsets)
+    query = ToolCall("execute_sql_query", {"query": "SELECT Answer FROM Seen"})
+    # DuckDB does not start reliably in half a gigabyte of address space.
+    spec = replace(SPEC, toolsets=toolsets, limits=replace(LIMITS, memory_bytes=2048 * MIB))
+    with closing(sandboxes.open(spec, data)) as sandbox:
+        before = sandbox.call(query)
+        # Only those around it: without a sandbox, it sees the host's.
+        end = (
+            "for p in $(cat /proc/$PPID/task/*/children) $PPID; do [ $p = $$ ] || kill -9 $p; done"
+        )
+        refused = Shell(sandbox)(f"{end}; kill -9 -$PPID; true")
+        assert refused.content.count("Operation not permitted") >= 2
+        assert sandbox.call(query) == before
+    assert "[[42]]" in before.content
 
 
 def test_a_tool_signals_its_own_processes_as_it_likes(shell: Shell) -> None:

@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import difflib
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -54,18 +55,19 @@ class UnknownName(SpecError):
         name: The name as it was given.
     """
 
-    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+    def __init__(self, kind: str, name: str, known: Iterable[str], *, remedy: str = "") -> None:
         self.kind = kind
         self.name = name
         names = sorted(known)
         shown = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
-        hint = did_you_mean(name, names) or (f"Known: {shown}." if names else "There are none.")
-        self._known = names
+        self._known, self._remedy = names, remedy
+        hint = f"Known: {shown}." if names else "There are none."
+        hint = did_you_mean(name, names) or f"{hint} {remedy}".rstrip()
         super().__init__(f"There is no {kind} {name!r}. {hint}")
 
-    def __reduce__(self) -> tuple[type[UnknownName], tuple[str, str, list[str]]]:
+    def __reduce__(self) -> tuple[partial[UnknownName], tuple[str, str, list[str]]]:
         """Let it pass between processes, which an exception with several arguments cannot."""
-        return type(self), (self.kind, self.name, self._known)
+        return partial(type(self), remedy=self._remedy), (self.kind, self.name, self._known)
 
 
 class OperatorError(FleetgymError):

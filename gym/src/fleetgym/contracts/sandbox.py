@@ -20,7 +20,9 @@ class Limits:
     """What the tools of one episode may use."""
 
     memory_bytes: int = 2 * 1024**3
-    """Address space of a process that executes queries."""
+    """Address space of a process that executes queries; of a shell's or Python's call, memory of
+    all its processes together, and address space of each.
+    """
 
     call_seconds: float = 30.0
     """Wall-clock time of one call; past it the call is killed and the agent told so."""
@@ -32,6 +34,8 @@ class Limits:
     """Processors that all of it may use together, where the kind of sandbox can tell."""
 
     processes: int = 64
+    """Of one call, or started by toolsets themselves."""
+
     open_files: int = 256
     scratch_bytes: int = 64 * 1024**2
     """Of writable space, in memory."""

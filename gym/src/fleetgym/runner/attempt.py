@@ -184,9 +184,8 @@ class Attempt:
 
         brief = session.brief
         policy = self.lane.policy(self._env.scenario.environment)
-        prompt = f"{brief.system}\n\n{brief.task}"
         tools = {tool.name for tool in brief.tools}
-        await self._in_thread(functools.partial(play, policy, prompt, call, tools=tools))
+        await self._in_thread(functools.partial(play, policy, brief.prompt, call, tools=tools))
         session.end("worker")
 
     async def _work(self, session: Session) -> None:

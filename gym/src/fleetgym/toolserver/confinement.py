@@ -59,9 +59,7 @@ _SERVER = (
 
 # Each has a process id as its first argument.
 _SIGNALS = ("kill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "tgkill")
-_ATTRIBUTES = (
-    "prlimit64", "sched_setaffinity", "sched_setattr", "sched_setparam", "sched_setscheduler",
-)  # fmt: skip
+_ATTRIBUTES = ("prlimit64", "sched_setattr", "sched_setparam", "sched_setscheduler")
 
 _NOBODYS = (
     Rule(calls=("pidfd_send_signal",), answer=errno.ENOSYS),
@@ -88,7 +86,7 @@ def confine_executor() -> bool:
             Rule(calls=("execve", "execveat", "fork", "setpgid", "setsid", "socket", "vfork")),
             Rule(calls=("clone",), argument=0, no_bit=_CLONE_THREAD),
             Rule(calls=_SIGNALS, argument=0, not_among=(own,)),
-            Rule(calls=("tkill",)),
+            Rule(calls=("sched_setaffinity", "tkill")),
             Rule(calls=_ATTRIBUTES, argument=0, not_among=(0, own)),
             Rule(calls=("ioprio_set", "setpriority"), argument=1, not_among=(0, own)),
         )
@@ -105,8 +103,11 @@ def confine_tool(neighbors: frozenset[int]) -> bool:
     return install(
         (
             *_NOBODYS,
-            # Refused, programs that make daemons would fail; so they believe that it was done.
+            # Refused, programs that make daemons would fail; so they believe that it was done. Then
+            # a signal to the own group means another one than this (`timeout` sends such a signal).
             Rule(calls=("setpgid", "setsid"), answer=0),
+            Rule(calls=("kill",), argument=0, among=(0,), answer=0),
+            Rule(calls=("sched_setaffinity",), answer=0),  # it keeps the processors it was given
             Rule(calls=(*_SIGNALS, "tkill", *_ATTRIBUTES), argument=0, among=hands_off),
             Rule(calls=("ioprio_set", "setpriority"), argument=1, among=hands_off),
         )

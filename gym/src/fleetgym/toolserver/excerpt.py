@@ -46,8 +46,8 @@ class Excerpt:
         cut = self.total - len(head) - len(tail)
         lines = self._lines - head.count(b"\n") - tail.count(b"\n")
         note = (
-            f"[... {cut} of {self.total} bytes ({lines} lines) are cut here; to see them, write the "
-            "output to a file and read that in parts, for example with `sed -n '1,100p' FILE` ...]"
+            f"[... {cut} of {self.total} bytes ({lines} lines) are cut here; to see them, write "
+            "the output to a file and read parts of it, for example `sed -n '1,100p' FILE` ...]"
         )
         return f"{_printable(head)}\n{note}\n{_printable(tail)}"
 

@@ -37,10 +37,9 @@ class Offspring:
         self._leaving = False
         _prctl(_PR_SET_CHILD_SUBREAPER, 1)
         signal.signal(signal.SIGTERM, self._leave)
-        if isolated:
-            # What an agent's query takes over must not reach our pipes through /proc or ptrace.
-            _prctl(_PR_SET_DUMPABLE, 0)
-        else:
+        # What an agent runs must not reach our pipes and memory through /proc or ptrace.
+        _prctl(_PR_SET_DUMPABLE, 0)
+        if not isolated:
             # Not SIGKILL: an episode under way has to be ended first.
             _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 

@@ -144,4 +144,4 @@ def _seconds(timeout: object, most: float) -> float:
         return most
     if not isinstance(timeout, int | float) or isinstance(timeout, bool) or not timeout > 0:
         raise ToolError(f"The argument 'timeout_seconds' must be more than 0, not {timeout!r}.")
-    return min(float(timeout), most)
+    return float(min(timeout, most))

@@ -9,25 +9,33 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import math
 import os
+import random
 import resource
 import select
 import signal
 import subprocess
 import time
 from dataclasses import dataclass
-from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fleetgym.contracts.errors import SandboxError
 from fleetgym.toolserver.confinement import confine_tool
 from fleetgym.toolserver.excerpt import Excerpt
 from fleetgym.toolserver.seccomp import supported
-from fleetgym.toolserver.usage import ancestors, children, descendants, memory_of, threads
+from fleetgym.toolserver.usage import (
+    ancestors,
+    children,
+    descendants,
+    memory_of,
+    number_of_threads,
+    threads,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from fleetgym.contracts.sandbox import Limits
 
@@ -38,8 +46,11 @@ _CHUNK = 65536
 _NICE = 10
 """So that the tool server answers however busy its tools are."""
 
-_MOST_FILES = 32 * 1024
-"""In the scratch space: each takes a kilobyte of memory that its size does not show."""
+_THREADS_A_PROCESS = 4
+"""On average: each takes memory of the kernel's."""
+
+_SMALLEST_FILE = 4096
+"""So many bytes of scratch space pay for one file: even an empty one takes memory."""
 
 _NOTES = 1024
 """Bytes of a result that are not the program's output."""
@@ -77,6 +88,7 @@ def run(
         SandboxError: It could not be started.
     """
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    scratch.chmod(0o700)  # a call before may have locked it, which must not end the episode
     neighbors = frozenset(_neighbors())
     bounds = _Bounds(scratch, seconds, limits)
     parent = os.getpid()
@@ -112,7 +124,7 @@ class _Bounds:
         self._limits = limits
         self._seconds = seconds
         self.deadline = time.monotonic() + seconds
-        self._files = max(_MOST_FILES, _files(scratch))
+        self._files = max(limits.scratch_bytes // _SMALLEST_FILE, _files(scratch))
 
     def broken(self, written: int) -> str:
         limits = self._limits
@@ -120,9 +132,16 @@ class _Bounds:
             return f"it took longer than {self._seconds:g} s"
         if written > limits.scratch_bytes:
             return f"it wrote more than {limits.scratch_bytes} bytes of output"
-        group = list(islice(self._processes(), limits.processes + 1))
-        if len(group) > limits.processes:
-            return f"it had more than {limits.processes} processes"
+        most_threads = _THREADS_A_PROCESS * limits.processes
+        group: list[int] = []
+        all_threads = 0
+        for pid in self._processes():
+            group.append(pid)
+            all_threads += number_of_threads(pid)
+            if len(group) > limits.processes:
+                return f"it had more than {limits.processes} processes"
+            if all_threads > most_threads:
+                return f"it had more than {most_threads} threads"
         if memory_of(group, enough=limits.memory_bytes) > limits.memory_bytes:
             return f"it used more than {limits.memory_bytes // 1024**2} MiB of memory"
         if _files(self._scratch) > self._files:
@@ -130,11 +149,13 @@ class _Bounds:
         return ""
 
     def _processes(self) -> Iterator[int]:
+        """Yield the call's; looks for the children of one when it is asked for the next."""
         # Orphans are children of this process, too.
-        for child in children(os.getpid()):
-            if child not in self._before:
-                yield child
-                yield from descendants(child)
+        waiting = [pid for pid in children(os.getpid()) if pid not in self._before]
+        while waiting:
+            found = waiting.pop()
+            yield found
+            waiting += children(found)
 
 
 def _watch(process: subprocess.Popen[bytes], excerpt: Excerpt, bounds: _Bounds) -> str:
@@ -151,8 +172,9 @@ def _watch(process: subprocess.Popen[bytes], excerpt: Excerpt, bounds: _Bounds) 
             if time.monotonic() >= look_at:
                 if broke := bounds.broken(excerpt.total):
                     return broke
-                look_at = time.monotonic() + _LOOK_S
-            ready = {descriptor for descriptor, _ in poll.poll(1000 * _LOOK_S)}
+                look_at = min(time.monotonic() + _LOOK_S, bounds.deadline)
+            wait_s = max(0.0, look_at - time.monotonic())
+            ready = {descriptor for descriptor, _ in poll.poll(1000 * wait_s)}
             if ended in ready:
                 return ""
             if pipe in ready:
@@ -184,6 +206,11 @@ def _become_tool(parent: int, neighbors: frozenset[int], limits: Limits) -> None
     if os.getppid() != parent:
         os._exit(1)
     os.nice(_NICE)
+    # What watches the call must be faster than it, also on a machine of many processors.
+    usable = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, random.sample(usable, min(math.ceil(limits.cpus), len(usable))))
+    with contextlib.suppress(OSError):  # where a container has its own limit of memory
+        Path("/proc/self/oom_score_adj").write_text("1000")
     if not confine_tool(neighbors) and supported():
         raise OSError("its system calls cannot be filtered")
     # The last: this fork may be larger.

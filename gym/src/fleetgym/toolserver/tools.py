@@ -69,7 +69,7 @@ class Tools:
         # A toolset that starts processes ends them by itself, in time and with better advice; the
         # alarm comes a little later, in case it does not.
         seconds = self._limits.call_seconds
-        signal.setitimer(signal.ITIMER_REAL, seconds + min(0.1 * seconds, _GRACE_S))
+        signal.setitimer(signal.ITIMER_REAL, seconds + min(0.2 + 0.1 * seconds, _GRACE_S))
         try:
             return function(**arguments)
         finally:

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["ancestors", "children", "descendants", "memory_of", "threads"]
+__all__ = [
+    "ancestors",
+    "children",
+    "descendants",
+    "memory_of",
+    "number_of_threads",
+    "threads",
+]
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _GONE = (FileNotFoundError, ProcessLookupError)
@@ -36,13 +43,12 @@ def descendants(pid: int) -> Iterator[int]:
 def ancestors(pid: int) -> Iterator[int]:
     """Yield the parent of ``pid``, its parent, and so on, as far as they can be seen."""
     while pid > 1:
-        with contextlib.suppress(*_GONE):
-            # The name, in brackets, may hold anything.
-            pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-            if pid:
-                yield pid
-            continue
-        return
+        fields = _stat(pid)
+        if not fields:
+            return
+        pid = int(fields[1])
+        if pid:
+            yield pid
 
 
 def threads(pid: int) -> list[int]:
@@ -50,6 +56,12 @@ def threads(pid: int) -> list[int]:
     with contextlib.suppress(*_GONE):
         return [int(name) for name in os.listdir(f"/proc/{pid}/task")]  # noqa: PTH208 - many a second
     return []
+
+
+def number_of_threads(pid: int) -> int:
+    """Return how many threads a process has; 0 when it is gone."""
+    fields = _stat(pid)
+    return int(fields[17]) if fields else 0
 
 
 def memory_of(pids: Iterable[int], *, enough: int) -> int:
@@ -61,6 +73,14 @@ def memory_of(pids: Iterable[int], *, enough: int) -> int:
     if sum(resident.values()) <= enough:
         return sum(resident.values())
     return sum(_proportional(pid, most) for pid, most in resident.items())
+
+
+def _stat(pid: int) -> list[str]:
+    """Return the fields of a process's ``stat`` from its state on; none when it is gone."""
+    with contextlib.suppress(*_GONE):
+        # The name, in brackets, may hold anything.
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return []
 
 
 def _resident(pid: int) -> int:
