@@ -180,4 +180,4 @@ def test_listing_imports_no_framework_and_no_environment(fleetgym: Run) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
-    assert done.stdout == "[] ['fleetgym/CtiRealm-v1', 'test/Tiny-v1']\n"
+    assert done.stdout == "[] ['fleetgym/CtiRealm-v1', 'fleetgym/ServiceDesk-v1', 'test/Tiny-v1']\n"

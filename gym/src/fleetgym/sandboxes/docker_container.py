@@ -35,6 +35,19 @@ _REMOVAL_S = 10
 _PROVIDER = f"{LABEL}.provider"
 _UNKNOWN = -1
 
+_ADVICE = {
+    False: (
+        "Its toolsets and what they import must be in the image {image!r}: build one FROM "
+        f"fleetgym-toolserver with the packages under {TOOLSETS}, and name it as the image of the "
+        "SandboxSpec."
+    ),
+    True: (
+        "The MCP server and what it needs must be in the image {image!r}, or in the mounts, where "
+        "the user 65534 can read it."
+    ),
+}
+"""By whether the server is foreign."""
+
 _T = TypeVar("_T")
 
 
@@ -128,11 +141,7 @@ class _ContainerLaunch:
         self._spec = spec
         self._jail = jail
         self.mounts = places(spec)
-        self.advice = (
-            f"Its toolsets and what they import must be in the image {image_name(spec)!r}: build "
-            f"one FROM fleetgym-toolserver with the packages under {TOOLSETS}, and name it as the "
-            "image of the SandboxSpec."
-        )
+        self.advice = _ADVICE[spec.foreign].format(image=image_name(spec))
 
     async def start(self) -> Started:
         return await self._containers.start(self._spec, self._jail)
