@@ -21,17 +21,19 @@ from fleetgym.runner.lane import ATTEMPTS, Lane, LaneConfig
 class Guest:
     """Somebody at the other end of HTTP."""
 
-    ended = True
-
     def __init__(self, session: Session) -> None:
         self._session = session
+
+    @property
+    def ended(self) -> bool:
+        return self._session.ended.is_set()
 
     async def wait(self) -> WorkerExit:
         await self._session.ended.wait()
         return WorkerExit()
 
     async def kill(self) -> None:
-        pass
+        self._session.end("worker")
 
 
 class OpenLane(Lane):

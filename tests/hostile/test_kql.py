@@ -146,20 +146,30 @@ PLACES = {
 }
 
 
-@pytest.mark.parametrize("name", REFUSALS)
-def test_it_is_refused_and_changes_no_score(name: str, arena: Arena) -> None:
-    kql, refusal = REFUSALS[name]
-    episode = arena.visit()
+@pytest.fixture(scope="module")
+def intruder(arena: Arena) -> Episode:
+    return arena.visit(steps=1000)
 
-    answer = episode.call("execute_kql_query", query=arena.filled(kql))
-    after = episode.call("execute_kql_query", query=f"{T} | count")
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_it_is_refused_and_the_next_query_is_answered(
+    name: str, intruder: Episode, arena: Arena
+) -> None:
+    kql, refusal = REFUSALS[name]
+
+    answer = intruder.call("execute_kql_query", query=arena.filled(kql))
 
     assert answer.status == 200
     assert answer.json["is_error"], answer.text[:500]
     assert re.search(refusal, answer.content), answer.content[:500]
     assert CANARY not in answer.text
-    assert not after.json["is_error"], "the next query is answered"
-    assert episode.give_up().score == arena.earned
+    assert not intruder.call("list_kusto_tables").json["is_error"]
+
+
+def test_after_all_of_it_the_score_is_what_was_earned_before(
+    intruder: Episode, arena: Arena
+) -> None:
+    assert intruder.give_up().score == arena.earned
 
 
 @pytest.fixture(scope="module")

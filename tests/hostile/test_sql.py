@@ -10,7 +10,7 @@ import pytest
 from arena import CANARY
 
 if TYPE_CHECKING:
-    from arena import Arena
+    from arena import Arena, Episode
 
 
 
@@ -169,17 +169,27 @@ ATTACKS = {
 }
 
 
-@pytest.mark.parametrize("name", ATTACKS)
-def test_it_is_refused_and_changes_no_score(name: str, arena: Arena) -> None:
-    sql, refusal = ATTACKS[name]
-    episode = arena.visit()
+@pytest.fixture(scope="module")
+def intruder(arena: Arena) -> Episode:
+    return arena.visit(steps=1000)
 
-    answer = episode.call("execute_sql_query", query=arena.filled(sql))
-    after = episode.call("execute_sql_query", query="SELECT count(*) AS n FROM DeviceProcessEvents")
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_it_is_refused_and_the_next_query_is_answered(
+    name: str, intruder: Episode, arena: Arena
+) -> None:
+    sql, refusal = ATTACKS[name]
+
+    answer = intruder.call("execute_sql_query", query=arena.filled(sql))
 
     assert answer.status == 200
     assert answer.json["is_error"], answer.text[:500]
     assert re.search(refusal, answer.content), answer.content[:500]
     assert CANARY not in answer.text
-    assert not after.json["is_error"], "the next query is answered"
-    assert episode.give_up().score == arena.earned
+    assert not intruder.call("list_kusto_tables").json["is_error"]
+
+
+def test_after_all_of_it_the_score_is_what_was_earned_before(
+    intruder: Episode, arena: Arena
+) -> None:
+    assert intruder.give_up().score == arena.earned
