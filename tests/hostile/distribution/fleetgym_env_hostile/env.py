@@ -1,17 +1,26 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
 
-from fleetgym.contracts.sandbox import Limits
+from fleetgym.contracts.sandbox import Limits, SandboxSpec
 from fleetgym_env_cti_realm import instance
 from fleetgym_env_cti_realm.env import CtiRealmEnv
 
+GENERAL = "fleetgym.toolserver.shell"
+SHELL = GENERAL if find_spec(GENERAL) else "fleetgym_hostile_shell"
+
 
 class HostileEnv(CtiRealmEnv):
-    toolsets: ClassVar[tuple[str, ...]] = (*CtiRealmEnv.toolsets, "fleetgym_hostile_tools")
+    toolsets: ClassVar[tuple[str, ...]] = (
+        *CtiRealmEnv.toolsets,
+        SHELL,
+        "fleetgym_hostile_tools",
+    )
     limits: ClassVar[Limits] = Limits(
         memory_bytes=1024 * 1024**2,
         call_seconds=2.0,
@@ -19,6 +28,12 @@ class HostileEnv(CtiRealmEnv):
         open_files=128,
         scratch_bytes=16 * 1024**2,
     )
+
+    @property
+    def sandbox_spec(self) -> SandboxSpec:  # pyright: ignore[reportIncompatibleVariableOverride]
+        spec = super().sandbox_spec
+        image: dict[str, Any] = {"image": os.environ.get("FLEETGYM_HOSTILE_IMAGE", "")}
+        return replace(spec, **image) if image["image"] else spec
 
     def generate(self, seed: int, directory: Path) -> tuple[str, Mapping[str, Any]]:
         told = replace(self.scenario, id=self.scenario.id.replace("hostile/", "cti/"))
