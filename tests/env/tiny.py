@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,9 @@ class TinyProvider:
     def open(self, spec: SandboxSpec, data: Path) -> Sandbox:
         self.opened.append(TinySandbox(data))
         return self.opened[-1]
+
+    def provenance(self, spec: SandboxSpec) -> Mapping[str, str]:
+        return {}
 
     def close(self) -> None:
         for sandbox in self.opened:

@@ -94,3 +94,4 @@ def test_an_agent_that_never_submits_is_recorded_as_that(fleetgym: Run, tmp_path
 
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["outcome"] == "no_submission"
+    assert done.stderr.count("--sandbox none ISOLATES NOTHING") == 1

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from fleetgym.contracts.errors import SpecError
-from fleetgym.runner.choose import check_provider, choose
+from fleetgym.runner.choose import check_provider, check_sandbox, choose
 from fleetgym.runner.suite import load_suite, parse_seeds
 
 GOOD = """\
@@ -125,3 +125,17 @@ def test_a_missing_key_names_its_variable(monkeypatch: pytest.MonkeyPatch) -> No
 def test_an_endpoint_without_a_model_is_refused() -> None:
     with pytest.raises(SpecError, match="needs --model"):
         check_provider("http://127.0.0.1:1/v1", None, "SOME_KEY")
+
+
+@pytest.mark.parametrize("condition", ["injection", "leak", "injection:email", "leak/canary"])
+def test_a_suite_with_hostile_conditions_is_refused_where_nothing_is_isolated(
+    tmp_path: Path, condition: str
+) -> None:
+    suite = load_suite(write(tmp_path, f"{GOOD}conditions: [clean, {condition}]\n"))
+    with pytest.raises(SpecError, match=f"{condition}.*'none' isolates nothing.*--sandbox local"):
+        check_sandbox(suite, "none")
+    check_sandbox(suite, "local")
+
+
+def test_a_clean_suite_runs_in_any_sandbox(tmp_path: Path) -> None:
+    check_sandbox(load_suite(write(tmp_path, GOOD)), "none")

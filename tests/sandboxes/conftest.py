@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import sys
+import tarfile
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import docker
 import pytest
 
 from fleetgym.contracts.sandbox import Limits, Sandbox, SandboxProvider, SandboxSpec
 from fleetgym.contracts.tools import ToolCall, ToolResult
-from fleetgym.sandboxes import KINDS, provider
+from fleetgym.sandboxes import provider
+from fleetgym.version import __version__
 
 TOOLSETS = Path(__file__).parent / "toolset_package"
 LIMITS = Limits(scratch_bytes=4 * 1024**2)
@@ -32,11 +36,24 @@ class Probe:
 
 
 class World:
-    """Opens probes."""
+    """Opens probes in one kind of sandbox."""
 
-    def __init__(self, sandboxes: SandboxProvider, data: Path) -> None:
+    def __init__(self, sandboxes: SandboxProvider, data: Path, image: str = "") -> None:
         self.sandboxes = sandboxes
+        self.kind = sandboxes.kind
         self.data = data
+        self.image = image
+
+    def spec(
+        self,
+        toolset: str = "probe_toolset",
+        *,
+        mounts: Mapping[str, Path] | None = None,
+        limits: Limits = LIMITS,
+    ) -> SandboxSpec:
+        return SandboxSpec(
+            toolsets=(toolset,), mounts=mounts or {}, limits=limits, image=self.image
+        )
 
     @contextmanager
     def probe(
@@ -47,7 +64,7 @@ class World:
         mounts: Mapping[str, Path] | None = None,
         limits: Limits = LIMITS,
     ) -> Generator[Probe]:
-        wanted = SandboxSpec(toolsets=(toolset,), mounts=mounts or {}, limits=limits)
+        wanted = self.spec(toolset, mounts=mounts, limits=limits)
         with closing(self.sandboxes.open(wanted, data or self.data)) as sandbox:
             yield Probe(sandbox)
 
@@ -89,15 +106,57 @@ def providers(own_home: Path) -> Iterator[Callable[[str], SandboxProvider]]:
         one.close()
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(scope="session")
+def probe_image(docker_daemon: str) -> str:
+    """Build an image that holds the toolsets of these tests, as a third party would."""
+    dockerfile = f"FROM fleetgym-toolserver:{__version__}\nCOPY toolsets /opt/fleetgym/toolsets\n"
+    context = io.BytesIO()
+    with tarfile.open(fileobj=context, mode="w") as archive:
+        archive.add(TOOLSETS, "toolsets", filter=lambda i: None if "__pycache__" in i.name else i)
+        entry = tarfile.TarInfo("Dockerfile")
+        entry.size = len(dockerfile)
+        archive.addfile(entry, io.BytesIO(dockerfile.encode()))
+    context.seek(0)
+    with closing(docker.DockerClient(docker_daemon)) as client:
+        client.images.build(
+            fileobj=context, custom_context=True, tag="fleetgym-test-toolsets", rm=True
+        )
+    return "fleetgym-test-toolsets"
+
+
+_DOCKER = pytest.param("docker", marks=pytest.mark.docker)
+
+
+@pytest.fixture(params=["local", _DOCKER, "none"])
 def world(
     request: pytest.FixtureRequest, providers: Callable[[str], SandboxProvider], data: Path
 ) -> World:
     """Every kind of sandbox."""
-    return World(providers(request.param), data)
+    return _world(request, providers, data)
+
+
+@pytest.fixture(params=["local", _DOCKER])
+def isolated(
+    request: pytest.FixtureRequest, providers: Callable[[str], SandboxProvider], data: Path
+) -> World:
+    """The kinds that isolate."""
+    return _world(request, providers, data)
 
 
 @pytest.fixture
 def local(providers: Callable[[str], SandboxProvider], data: Path) -> World:
-    """The kind that isolates."""
+    """The kind that needs no daemon."""
     return World(providers("local"), data)
+
+
+@pytest.fixture
+def in_docker(providers: Callable[[str], SandboxProvider], data: Path, probe_image: str) -> World:
+    """The kind that needs one."""
+    return World(providers("docker"), data, probe_image)
+
+
+def _world(
+    request: pytest.FixtureRequest, providers: Callable[[str], SandboxProvider], data: Path
+) -> World:
+    image = request.getfixturevalue("probe_image") if request.param == "docker" else ""
+    return World(providers(request.param), data, image)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -64,7 +66,41 @@ def test_a_bubblewrap_that_is_too_old_is_passed_over(
 def test_this_machine_keeps_every_promise_of_the_local_sandbox() -> None:
     promises = check("local")
     assert [promise for promise in promises if not promise.kept] == []
-    assert len(promises) == 8
+    assert len(promises) == 13
+
+
+def test_what_is_not_kept_is_found(tmp_path: Path) -> None:
+    """In a process that nothing confines."""
+    code = f"""
+import os
+from pathlib import Path
+from fleetgym.contracts.sandbox import Limits
+from fleetgym.toolserver.trials import open_toolset
+try_everything = open_toolset({{"data": Path({str(tmp_path)!r})}}, Limits())["try_everything"]
+print(try_everything(
+    files=["/etc/passwd"], packages=["pluggy"], port=1, variables=["TMPDIR"],
+    process_namespace=os.stat("/proc/self/ns/pid").st_ino,
+))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )
+    found = json.loads(done.stdout)
+    assert {promise for promise, seen in found.items() if seen} == {
+        "the host's files are hidden",
+        "only scratch space can be written",
+        "the ground truth is hidden",
+        "the host's processes are hidden",
+        "the host's environment is hidden",
+        "there are no privileges",
+        "system calls are filtered",
+        "tools cannot disturb the tool server",
+        "scratch space is limited",
+    }
 
 
 def test_no_sandbox_promises_only_processes() -> None:

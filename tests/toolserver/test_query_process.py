@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +34,21 @@ def _refuse() -> str:
     raise ToolError("Try another one.")
 
 
+def _errno(deed: Callable[[], object]) -> str:
+    try:
+        return f"done: {deed()}"
+    except OSError as error:
+        return str(error.strerror)
+
+
+def _thread() -> str:
+    said: list[str] = []
+    thread = threading.Thread(target=said.append, args=["started"])
+    thread.start()
+    thread.join()
+    return said[0]
+
+
 def _handler() -> Handler:
     deeds: dict[str, Callable[[], str]] = {
         "pid": lambda: str(os.getpid()),
@@ -41,6 +58,11 @@ def _handler() -> Handler:
         "raise": _fail,
         "refuse": _refuse,
         "shout": lambda: "x" * (32 * MIB),
+        "signal": lambda: _errno(lambda: os.kill(os.getppid(), 0)),
+        "fork": lambda: _errno(os.fork),
+        "execute": lambda: _errno(lambda: os.execv("/bin/true", ["true"])),
+        "connect": lambda: _errno(socket.socket),
+        "thread": _thread,
         "descriptors": lambda: json.dumps([p.name for p in Path("/proc/self/fd").iterdir()]),
     }
 
@@ -126,6 +148,17 @@ def test_an_executor_holds_none_of_its_parents_descriptors() -> None:
     os.close(write)
     # Standard streams, its channel, and the listing itself.
     assert len(held) == 5
+
+
+@pytest.mark.parametrize("deed", ["signal", "fork", "execute", "connect"])
+def test_an_executor_that_a_query_has_taken_over_can_start_and_reach_nothing(
+    process: QueryProcess, deed: str
+) -> None:
+    assert process.call({"do": deed}) == "Operation not permitted"
+
+
+def test_an_engine_may_have_threads(process: QueryProcess) -> None:
+    assert process.call({"do": "thread"}) == "started"
 
 
 def test_an_engine_that_cannot_start_voids_the_run_instead_of_blaming_the_agent() -> None:

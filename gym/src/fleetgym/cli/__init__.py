@@ -26,6 +26,7 @@ _COMMANDS = {
     "list": ("look", "List frameworks, environments, scenarios, models, tools, graders …"),
     "check": ("check", "Hold an environment to its promises."),
     "plugins": ("plugins", "Add, list and remove framework plugins."),
+    "sandbox": ("sandbox", "Remove what killed runs have left behind."),
     "doctor": ("doctor", "Say what this machine can and cannot do."),
 }
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fleetgym.cli.output import as_json, print_json, print_table
+from fleetgym.cli.output import as_json, print_json, print_table, warn_of_no_sandbox
 
 if TYPE_CHECKING:
     from fleetgym.runner.check import Check
@@ -28,7 +28,7 @@ def check() -> None:
 @click.option("--seeds", default="0-2", show_default=True, help="For example 0-19 or 3,5.")
 @click.option("--scenario", "scenarios", multiple=True, help="Only this one; may be repeated.")
 @click.option(
-    "--sandbox", default="local", show_default=True, help="Where tools run: local or none."
+    "--sandbox", default="local", show_default=True, help="Where tools run: local, docker or none."
 )
 @click.option("--jobs", default=0, help="Processes at a time.  [default: one a core]")
 @as_json
@@ -48,6 +48,7 @@ def env(
         wanted = parse_seeds(seeds)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--seeds") from error
+    warn_of_no_sandbox(sandbox)
     done: list[Check] = []
     for one in check_environment(
         Registry.discover(), name, seeds=wanted, scenarios=scenarios, sandbox=sandbox, jobs=jobs

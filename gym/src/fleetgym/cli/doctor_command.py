@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from fleetgym.cli.output import as_json, print_json, print_table
+from fleetgym.cli.sandbox_command import promise_rows
 
 __all__ = ["doctor"]
 
@@ -18,13 +19,7 @@ def doctor(*, as_json: bool) -> int | None:
 
     Exit code 3 when the default sandbox cannot be used.
     """
-    from fleetgym.sandboxes import check
-
-    rows = [
-        {"sandbox": kind, "promise": promise.name, "kept": promise.kept, "hint": promise.hint}
-        for kind in ("local", "none")
-        for promise in check(kind)
-    ]
+    rows = promise_rows()
     if as_json:
         print_json(rows)
     else:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fleetgym.cli.output import as_json, print_json, print_table
+from fleetgym.cli.sandbox_command import promise_rows
 from fleetgym.contracts.errors import OperatorError, UnknownName
 
 if TYPE_CHECKING:
@@ -103,13 +104,7 @@ def _tools(registry: Registry) -> list[dict[str, Any]]:
 
 
 def _sandboxes(_: Registry) -> list[dict[str, Any]]:
-    from fleetgym.sandboxes import check
-
-    return [
-        {"kind": kind, "promise": promise.name, "kept": promise.kept, "hint": promise.hint}
-        for kind in ("local", "none")
-        for promise in check(kind)
-    ]
+    return promise_rows()
 
 
 _LISTS: dict[str, Callable[[Any], list[dict[str, Any]]]] = {

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 _F = TypeVar("_F", bound="Callable[..., Any]")
 
-__all__ = ["as_json", "print_json", "print_table"]
+__all__ = ["as_json", "print_json", "print_table", "warn_of_no_sandbox"]
 
 
 def as_json(command: _F) -> _F:
@@ -25,6 +25,16 @@ def as_json(command: _F) -> _F:
 def print_json(value: Any) -> None:
     """Print one JSON document."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def warn_of_no_sandbox(kind: str) -> None:
+    """Say on standard error what ``--sandbox none`` means."""
+    if kind == "none":
+        click.echo(
+            "fleetgym: --sandbox none ISOLATES NOTHING: what agents ask to be executed runs with "
+            "your rights, on your files and your network. Only for agents and models you trust.",
+            err=True,
+        )
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

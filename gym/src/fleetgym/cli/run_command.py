@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from fleetgym.cli.output import as_json, print_json
+from fleetgym.cli.output import as_json, print_json, warn_of_no_sandbox
 
 __all__ = ["run"]
 
@@ -42,7 +42,7 @@ _SOME_VOID = 4
     help="A declared parameter of a plugin, for example langgraph.max_retries=2.",
 )
 @click.option(
-    "--sandbox", default="local", show_default=True, help="Where tools run: local or none."
+    "--sandbox", default="local", show_default=True, help="Where tools run: local, docker or none."
 )
 @click.option("--jobs", default=0, help="Runs at a time.  [default: two a core]")
 @as_json
@@ -69,7 +69,7 @@ def run(
     from fleetgym.contracts.record import Outcome
     from fleetgym.records.store import scan
     from fleetgym.registry import Registry
-    from fleetgym.runner.choose import check_provider, choose
+    from fleetgym.runner.choose import check_provider, check_sandbox, choose
     from fleetgym.runner.conduct import Options, conduct
     from fleetgym.runner.plan import expand
     from fleetgym.runner.progress import progress
@@ -84,6 +84,8 @@ def run(
         settings=settings,
     )
     check_provider(base_url, model, api_key_env)
+    check_sandbox(chosen, sandbox)
+    warn_of_no_sandbox(sandbox)
     registry = Registry.discover()
     plan = expand(chosen, registry, any_model=base_url is not None)
     options = Options(

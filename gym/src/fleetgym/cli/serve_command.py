@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from fleetgym.cli.output import as_json, print_json
+from fleetgym.cli.output import as_json, print_json, warn_of_no_sandbox
 
 __all__ = ["serve"]
 
@@ -60,6 +60,7 @@ def serve(
     from fleetgym.runner.serve import ServeOptions, serve_episode
 
     check_provider(base_url, model, api_key_env)
+    warn_of_no_sandbox(sandbox)
     record = serve_episode(
         ServeOptions(
             scenario=scenario,

@@ -18,7 +18,9 @@ class Limits:
     """What the tools of one episode may use."""
 
     memory_bytes: int = 2 * 1024**3
-    """Address space of a process that executes queries."""
+    """Address space of a process that executes queries; of a shell's or Python's call, memory of
+    all its processes together, and address space of each.
+    """
 
     call_seconds: float = 30.0
     """Wall-clock time of one call; past it the call is killed and the agent told so."""
@@ -26,7 +28,12 @@ class Limits:
     output_bytes: int = 64 * 1024
     """Of one result; the rest is cut, and the result says so."""
 
+    cpus: float = 2.0
+    """Processors that all of it may use together, where the kind of sandbox can tell."""
+
     processes: int = 64
+    """Of one call, or started by toolsets themselves."""
+
     open_files: int = 256
     scratch_bytes: int = 64 * 1024**2
     """Of writable space, in memory."""
@@ -43,6 +50,9 @@ class SandboxSpec:
     """Directories that every episode may read, by name; never the ground truth."""
 
     limits: Limits = field(default_factory=Limits)
+
+    image: str = ""
+    """Container image that holds the toolsets; empty: fleetgym's own. Only containers use it."""
 
 
 class Sandbox(Protocol):
@@ -80,6 +90,10 @@ class SandboxProvider(Protocol):
             SandboxError: It could not be opened.
             MissingDependency: This machine lacks what it needs.
         """
+        ...
+
+    def provenance(self, spec: SandboxSpec) -> Mapping[str, str]:
+        """Return what the sandboxes of ``spec`` were made of, for run records; may be empty."""
         ...
 
     def close(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -14,7 +15,10 @@ from fleetgym.runner.suite import Suite
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["check_provider", "choose"]
+__all__ = ["check_provider", "check_sandbox", "choose"]
+
+HOSTILE = ("injection", "leak")
+"""Kinds of conditions under which somebody else speaks to the agent."""
 
 
 def choose(
@@ -67,6 +71,22 @@ def _setting(text: str) -> tuple[str, str, Any]:
             "for example langgraph.max_retries=2."
         )
     return plugin, key, yaml.safe_load(value)
+
+
+def check_sandbox(suite: Suite, kind: str) -> None:
+    """Check that what agents are talked into cannot do harm.
+
+    Raises:
+        SpecError: The suite has hostile conditions, and its sandboxes would isolate nothing.
+    """
+    # A condition's kind comes before a colon or a slash, where it has several forms.
+    hostile = [c for c in suite.conditions if re.split("[:/]", c)[0] in HOSTILE]
+    if kind == "none" and hostile:
+        raise SpecError(
+            f"Suite {suite.name!r} has the condition {hostile[0]!r}, under which an agent may be "
+            "talked into anything, and the sandbox 'none' isolates nothing. Use `--sandbox local` "
+            "or `--sandbox docker`."
+        )
 
 
 def check_provider(base_url: str | None, model: str | None, key_variable: str) -> None:

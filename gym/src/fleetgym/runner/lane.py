@@ -9,6 +9,7 @@ when its input ends, so none outlives the runner.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -39,6 +40,8 @@ from fleetgym.telemetry.tracing import Tracing
 from fleetgym.version import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from fleetgym.contracts.policy import ReferencePolicy
     from fleetgym.env import ToolEnv
     from fleetgym.episode import Session
@@ -172,11 +175,16 @@ class Lane:
 
     def manifest(self, env: ToolEnv | None) -> dict[str, Any]:
         """Return what the run depended on beside its key."""
+        made_of: Mapping[str, str] = {}
+        if env is not None:
+            with contextlib.suppress(FleetgymError):  # a void run may not even have a spec
+                made_of = self.sandboxes.provenance(env.sandbox_spec)
         return {
             "fleetgym": __version__,
             "python": platform.python_version(),
             "platform": platform.platform(),
             "sandbox": self.config.sandbox,
+            "sandbox_made_of": dict(made_of),
             "scenario_digest": env.scenario.digest() if env else "",
             "upstream": "provider" if self.config.base_url else "reference policy",
         }

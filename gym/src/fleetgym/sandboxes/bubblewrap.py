@@ -18,20 +18,21 @@ from typing import TYPE_CHECKING, Any
 from fleetgym import home
 from fleetgym.contracts.errors import MissingDependency
 from fleetgym.sandboxes.imports import find_imports
-from fleetgym.sandboxes.launch import ENVIRONMENT, Launch
+from fleetgym.sandboxes.launch import ENVIRONMENT, Launcher, ProcessLaunch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from fleetgym.contracts.sandbox import SandboxSpec
     from fleetgym.sandboxes.imports import Imports
+    from fleetgym.sandboxes.launch import Launch
 
-__all__ = ["PLACE", "Bubblewrap", "find_bubblewrap"]
+__all__ = ["NAMESPACES", "PLACE", "Bubblewrap", "find_bubblewrap", "host_files"]
 
 PLACE = "/sandbox"
 _SCRATCH = f"{PLACE}/scratch"
 
-_NAMESPACES = (
+NAMESPACES = (
     "--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts",
     "--unshare-cgroup-try", "--disable-userns", "--die-with-parent", "--new-session",
     "--cap-drop", "ALL", "--uid", "65534", "--gid", "65534", "--hostname", "sandbox",
@@ -40,6 +41,11 @@ _NAMESPACES = (
 _SYSTEM = (
     "/usr/bin", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/libexec", "/usr/share/zoneinfo",
     "/bin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache",
+)  # fmt: skip
+# Root's own eyes only, which in a user namespace of root's are the sandbox's, too.
+_MACHINE = (
+    "kcore", "key-users", "keys", "kmsg", "kpagecgroup", "kpagecount", "kpageflags",
+    "latency_stats", "sched_debug", "slabinfo", "sysrq-trigger", "timer_list", "vmallocinfo",
 )  # fmt: skip
 
 _TRIAL_S = 20
@@ -76,7 +82,7 @@ def find_bubblewrap() -> str:
 def _try(program: str) -> str | None:
     """Return why a program does not do what we need, or None."""
     host = ("--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev")
-    command = [program, *_NAMESPACES, *host, "/bin/true"]
+    command = [program, *NAMESPACES, *host, "/bin/true"]
     try:
         done = subprocess.run(command, env={}, capture_output=True, timeout=_TRIAL_S, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -94,7 +100,7 @@ def _candidates() -> Iterator[str]:
             yield str(package.bwrap_path())
 
 
-class Bubblewrap:
+class Bubblewrap(Launcher):
     """Launches servers with one bubblewrap."""
 
     kind = "local"
@@ -114,21 +120,26 @@ class Bubblewrap:
             "PYTHONPATH": os.pathsep.join(map(str, imports.roots)),
         }
         command = (
-            self._program, *_NAMESPACES,
-            *_host_files(imports, jail / "empty"),
-            "--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev",
+            self._program, *NAMESPACES,
+            *host_files(imports, jail / "empty"),
+            # Root could write to /proc/sys, as a user namespace does not change who it is to that.
+            "--proc", "/proc", "--remount-ro", "/proc", "--dev", "/dev", "--remount-ro", "/dev",
             "--size", str(spec.limits.scratch_bytes), "--tmpfs", _SCRATCH, "--chdir", _SCRATCH,
             *_mounted(sources, mounts),
+            *_covered(),
+            # Else bubblewrap stays inside as the first process, which holds our pipes and lets
+            # itself be looked into: whatever runs beside it could write answers to the host.
+            "--as-pid-1",
             "--remount-ro", "/",
             *(word for name, value in environment.items() for word in ("--setenv", name, value)),
             sys.executable, "-P", "-s", "-m", "fleetgym.toolserver.main", "--isolated",
             *spec.toolsets,
         )  # fmt: skip
         # Bubblewrap itself can be seen inside, so it gets no environment either.
-        return Launch(command=command, environment={}, mounts=mounts)
+        return ProcessLaunch(command=command, environment={}, mounts=mounts)
 
 
-def _host_files(imports: Imports, empty: Path) -> Iterator[str]:
+def host_files(imports: Imports, empty: Path) -> Iterator[str]:
     """Yield the flags that show what the server needs, and cover what it must not see in it."""
     wanted = (*map(Path, _SYSTEM), *imports.interpreter, *imports.packages)
     shown = _outermost(path for path in wanted if path.exists())
@@ -140,6 +151,13 @@ def _host_files(imports: Imports, empty: Path) -> Iterator[str]:
     for path in (home.home(), *imports.hidden):
         if path.exists() and any(path.is_relative_to(other) for other in shown):
             yield from ("--ro-bind", str(empty if path.is_dir() else os.devnull), str(path))
+
+
+def _covered() -> Iterator[str]:
+    """Yield the flags that cover what tells of the whole machine, or acts on it."""
+    for name in _MACHINE:
+        if Path("/proc", name).exists():
+            yield from ("--ro-bind", os.devnull, f"/proc/{name}")
 
 
 def _mounted(sources: Mapping[str, Path], mounts: Mapping[str, str]) -> Iterator[str]:

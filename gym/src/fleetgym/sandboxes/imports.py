@@ -23,7 +23,7 @@ from fleetgym.contracts.errors import SpecError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-__all__ = ["Imports", "find_imports", "plugin_packages"]
+__all__ = ["Imports", "find_imports", "plugin_packages", "refuse_forbidden"]
 
 _FORBIDDEN = ("fleetgym_env_", "fleetgym_graders")
 
@@ -51,14 +51,10 @@ def find_imports(toolsets: Sequence[str]) -> Imports:
     Raises:
         SpecError: A toolset cannot be found, or belongs to a package that knows the answers.
     """
+    refuse_forbidden(toolsets)
     sites = _site_directories()
     elsewhere: dict[Path, Path] = {}
     for name in ("fleetgym", *toolsets):
-        if name.startswith(_FORBIDDEN):
-            raise SpecError(
-                f"Toolset {name!r} belongs to a package that knows the ground truth, which no "
-                "sandbox may see. Move the toolset to a package of its own."
-            )
         package, root = _locate(name)
         if root not in sites:
             elsewhere[package] = root
@@ -69,6 +65,16 @@ def find_imports(toolsets: Sequence[str]) -> Imports:
         roots=tuple(dict.fromkeys([*elsewhere.values(), *_user_site()])),
         hidden=tuple(_places(plugin_packages() - needed, sites)),
     )
+
+
+def refuse_forbidden(toolsets: Iterable[str]) -> None:
+    """Raise SpecError when a toolset belongs to a package that knows the answers."""
+    for name in toolsets:
+        if name.startswith(_FORBIDDEN):
+            raise SpecError(
+                f"Toolset {name!r} belongs to a package that knows the ground truth, which no "
+                "sandbox may see. Move the toolset to a package of its own."
+            )
 
 
 def _locate(toolset: str) -> tuple[Path, Path]:

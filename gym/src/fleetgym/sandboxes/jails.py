@@ -5,15 +5,16 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import stat
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
 
-__all__ = ["Jails", "clear_data", "fill_data"]
+__all__ = ["Jails", "clear_data", "fill_data", "find_left_jails", "remove_left_jails"]
 
 _PREFIX = "jails-"
 
@@ -26,9 +27,8 @@ class Jails:
     """
 
     def __init__(self, root: Path) -> None:
+        remove_left_jails(root)
         with _locked(root):
-            for left in root.glob(f"{_PREFIX}*"):
-                _remove_if_unused(left)
             self._place = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=root))
             self._lock = _lock(self._place)
         self._count = 0
@@ -47,13 +47,39 @@ class Jails:
         os.close(self._lock)
 
 
+def find_left_jails(root: Path) -> list[Path]:
+    """Return the directories of providers whose processes are gone."""
+    with _locked(root):
+        found: list[Path] = []
+        for place, lock in _unlocked(root):
+            os.close(lock)
+            found.append(place)
+        return found
+
+
+def remove_left_jails(root: Path) -> list[Path]:
+    """Remove them; return which they were."""
+    removed: list[Path] = []
+    with _locked(root):
+        for place, lock in _unlocked(root):
+            shutil.rmtree(place, ignore_errors=True)
+            os.close(lock)
+            removed.append(place)
+    return removed
+
+
 def fill_data(jail: Path, source: Path) -> None:
-    """Put the files of ``source`` where the jail's server sees them.
+    """Put the files of ``source`` where the jail's server sees them, and may read them.
+
+    In a container it is another user, to whom files of a careful ``umask`` are closed.
 
     Raises:
         OSError: They could not be read, or not be copied.
     """
-    shutil.copytree(source, jail / "data", copy_function=_link_or_copy, dirs_exist_ok=True)
+    data = jail / "data"
+    shutil.copytree(source, data, copy_function=_link_or_copy, dirs_exist_ok=True)
+    for folder in (data, *(path for path in data.rglob("*/") if not path.is_symlink())):
+        folder.chmod(0o755)
 
 
 def clear_data(jail: Path) -> None:
@@ -66,19 +92,25 @@ def clear_data(jail: Path) -> None:
 
 
 def _link_or_copy(source: str, target: str) -> None:
+    for_all = Path(source).stat().st_mode & stat.S_IROTH
     try:
-        os.link(source, target)
+        if for_all:
+            os.link(source, target)
+            return
     except OSError:  # another file system, or another owner
-        shutil.copyfile(source, target)
+        pass
+    shutil.copyfile(source, target)
+    Path(target).chmod(0o644)
 
 
-def _remove_if_unused(place: Path) -> None:
-    try:
-        lock = _lock(place)
-    except OSError:
-        return
-    shutil.rmtree(place, ignore_errors=True)
-    os.close(lock)
+def _unlocked(root: Path) -> Iterator[tuple[Path, int]]:
+    """Yield what no process holds, each with a lock on it that the caller lets go."""
+    for place in sorted(root.glob(f"{_PREFIX}*")):
+        try:
+            lock = _lock(place)
+        except OSError:
+            continue
+        yield place, lock
 
 
 @contextmanager

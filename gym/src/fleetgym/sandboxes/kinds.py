@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["KINDS", "provider"]
 
-KINDS = ("local", "none")
+KINDS = ("local", "docker", "none")
 
 
 def provider(kind: str, *, max_idle: int | None = None) -> SandboxProvider:
@@ -37,6 +37,10 @@ def _launcher(kind: str) -> Launcher:
         from fleetgym.sandboxes.bubblewrap import Bubblewrap, find_bubblewrap  # noqa: PLC0415
 
         return Bubblewrap(find_bubblewrap())
+    if kind == "docker":
+        from fleetgym.sandboxes.docker_container import Containers  # noqa: PLC0415 - imports docker
+
+        return Containers()
     if kind == "none":
         from fleetgym.sandboxes.unconfined import Unconfined  # noqa: PLC0415
 

@@ -88,7 +88,12 @@ class Pool:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+        self._launcher.close()
         self._jails.close()
+
+    def provenance(self, spec: SandboxSpec) -> Mapping[str, str]:
+        """Return what the servers of ``spec`` were made of."""
+        return self._launcher.provenance(spec)
 
     @property
     def closed(self) -> bool:
@@ -146,8 +151,12 @@ class Pool:
 
     async def _start(self, spec: SandboxSpec) -> _Server:
         jail = self._jails.make()
-        launch = self._launcher.prepare(spec, jail)
-        process = await ServerProcess.start(launch)
+        try:
+            launch = self._launcher.prepare(spec, jail)
+            process = await ServerProcess.start(launch)
+        except BaseException:
+            shutil.rmtree(jail, ignore_errors=True)
+            raise
         server = _Server(process, jail, launch.mounts, spec)
         self._servers.add(server)
         return server
@@ -186,4 +195,4 @@ class _Lent:
 
 
 def _key(spec: SandboxSpec) -> Hashable:
-    return spec.toolsets, tuple(sorted(spec.mounts.items())), spec.limits
+    return spec.toolsets, tuple(sorted(spec.mounts.items())), spec.limits, spec.image

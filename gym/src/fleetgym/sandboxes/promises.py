@@ -6,7 +6,7 @@ import json
 import os
 import socket
 import tempfile
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Promise", "check"]
 
 _TRIALS = "fleetgym.toolserver.trials"
+_FILTER = "Use a kernel with seccomp, and start dockerd without --seccomp-profile unconfined."
 _STARTS = "tools run in processes of their own"
 
 
@@ -54,6 +55,8 @@ def check(kind: str) -> list[Promise]:
             Promise(name, kept=not seen, hint=f"An agent gets {', '.join(seen)}." if seen else "")
             for name, seen in found.items()
         ]
+    if kind == "docker":
+        promises += _promises_of_the_daemon()
     return promises
 
 
@@ -70,7 +73,8 @@ def _found_inside(kind: str) -> dict[str, list[str]]:
             sandbox = sandboxes.open(spec, Path(data))
             with _listening() as port:
                 arguments = {
-                    "files": [secret.name, truth.name, "/etc/passwd"],
+                    # A container has a system of its own, files of the same names included.
+                    "files": [secret.name, truth.name, *(["/etc/passwd"] * (kind == "local"))],
                     "packages": sorted(plugin_packages() - {"fleetgym"}),
                     "port": port,
                     "variables": sorted({*os.environ} - OWN_VARIABLES),
@@ -80,6 +84,31 @@ def _found_inside(kind: str) -> dict[str, list[str]]:
             return json.loads(result.content)
     finally:
         sandboxes.close()
+
+
+def _promises_of_the_daemon() -> list[Promise]:
+    """Return what a container can only have when the daemon's kernel and settings allow it."""
+    from fleetgym.sandboxes.docker_daemon import connect  # noqa: PLC0415 - imports docker
+
+    with closing(connect()) as daemon:
+        facts = daemon.facts
+    limits = {"MemoryLimit": "memory", "CpuCfsQuota": "cpu", "PidsLimit": "pids"}
+    missing = [controller for fact, controller in limits.items() if not facts.get(fact)]
+    # For example "name=seccomp,profile=default"; nothing where it is switched off.
+    filters = [option for option in facts["SecurityOptions"] if "name=seccomp" in option]
+    filtered = bool(filters) and not any("profile=unconfined" in option for option in filters)
+    return [
+        Promise(
+            "memory, processors and processes are limited together",
+            kept=not missing,
+            hint=f"Enable the cgroup controllers {', '.join(missing)}." if missing else "",
+        ),
+        Promise(
+            "system calls are filtered",
+            kept=filtered,
+            hint="" if filtered else _FILTER,
+        ),
+    ]
 
 
 @contextmanager

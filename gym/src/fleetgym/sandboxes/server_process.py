@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from fleetgym.contracts.sandbox import Limits
     from fleetgym.contracts.tools import ToolCall, ToolResult
-    from fleetgym.sandboxes.launch import Launch
+    from fleetgym.sandboxes.launch import Launch, Started
 
 __all__ = ["ServerProcess"]
 
@@ -29,14 +29,13 @@ START_S = 60.0
 END_S = 5.0
 """How long an ended episode may take to be cleared away, and a server to go when told so."""
 
-_LINE_LIMIT = 64 * 1024**2
 _STDERR_BYTES = 2000
 
 
 class ServerProcess:
     """A warm tool server that serves one episode at a time. Belongs to one event loop."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: Started) -> None:
         self._process = process
         self._control: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._episode: Conversation | None = None
@@ -50,23 +49,14 @@ class ServerProcess:
         Raises:
             SandboxError: It did not start; the text holds what it said.
         """
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *launch.command,
-                env=dict(launch.environment),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                limit=_LINE_LIMIT,
-                start_new_session=True,  # or an interrupt from the keyboard would end it, too
-            )
-        except OSError as error:
-            raise SandboxError(f"The tool server did not start: {error}.") from error
-        server = cls(process)
+        server = cls(await launch.start())
         try:
             await server._told("ready", START_S)
-        except BaseException:
+        except BaseException as error:
+            died = isinstance(error, SandboxError) and not server.alive
             await server.kill()
+            if died and launch.advice:
+                raise SandboxError(f"{error} {launch.advice}") from error
             raise
         return server
 

@@ -7,17 +7,18 @@ import sys
 from typing import TYPE_CHECKING
 
 from fleetgym.sandboxes.imports import find_imports
-from fleetgym.sandboxes.launch import ENVIRONMENT, Launch
+from fleetgym.sandboxes.launch import ENVIRONMENT, Launcher, ProcessLaunch
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from fleetgym.contracts.sandbox import SandboxSpec
+    from fleetgym.sandboxes.launch import Launch
 
 __all__ = ["Unconfined"]
 
 
-class Unconfined:
+class Unconfined(Launcher):
     """For machines without namespaces and agents that are trusted; hides only the environment."""
 
     kind = "none"
@@ -27,7 +28,7 @@ class Unconfined:
         imports = find_imports(spec.toolsets)
         scratch = str(jail / "scratch")
         mounts = {name: str(path.resolve()) for name, path in spec.mounts.items()}
-        return Launch(
+        return ProcessLaunch(
             command=(sys.executable, "-P", "-m", "fleetgym.toolserver.main", *spec.toolsets),
             environment={
                 **ENVIRONMENT,

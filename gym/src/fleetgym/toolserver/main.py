@@ -29,6 +29,7 @@ import traceback
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
+from fleetgym.toolserver.confinement import confine_server
 from fleetgym.toolserver.processes import Offspring, end_with_parent
 
 __all__ = ["main"]
@@ -44,6 +45,7 @@ def main() -> None:
     parser.add_argument("toolsets", nargs="+")
     options = parser.parse_args()
     wire = _take_standard_streams()
+    confine_server()  # where it is not possible, `fleetgym doctor` says so
     offspring = Offspring(isolated=options.isolated)
     for name in options.toolsets:
         _warm(name)

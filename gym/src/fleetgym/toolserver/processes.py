@@ -8,8 +8,9 @@ import os
 import select
 import signal
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from fleetgym.toolserver.usage import children, descendants
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -21,8 +22,6 @@ _PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36
 
 _LOOK_S = 0.1
-_OURS = 2
-"""In a process namespace of our own: its init, which is bubblewrap, and the tool server."""
 
 
 class Offspring:
@@ -38,10 +37,9 @@ class Offspring:
         self._leaving = False
         _prctl(_PR_SET_CHILD_SUBREAPER, 1)
         signal.signal(signal.SIGTERM, self._leave)
-        if isolated:
-            # What an agent's query takes over must not reach our pipes through /proc or ptrace.
-            _prctl(_PR_SET_DUMPABLE, 0)
-        else:
+        # What an agent runs must not reach our pipes and memory through /proc or ptrace.
+        _prctl(_PR_SET_DUMPABLE, 0)
+        if not isolated:
             # Not SIGKILL: an episode under way has to be ended first.
             _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
@@ -49,7 +47,9 @@ class Offspring:
         """Return the exit code of ``child``, killed when we have to go, or they are too many.
 
         The kernel's own limit would not do: it does not bind root, and before Linux 5.14 it counts
-        the processes that the user has outside, too. Without a namespace, nothing is limited.
+        the processes that the user has outside, too. Those in process groups of their own are not
+        counted: they are what an agent runs, and who runs them limits them. What it does must not
+        end its episode.
         """
         ended = os.pidfd_open(child)
         try:
@@ -60,7 +60,7 @@ class Offspring:
                     pid, status = os.waitpid(-1, os.WNOHANG)
                     if pid == child:
                         return os.waitstatus_to_exitcode(status)
-                too_many = self._isolated and _processes() - _OURS > max_processes
+                too_many = _forks() > max_processes
                 if too_many:
                     sys.stderr.write(f"more than {max_processes} processes\n")
                 if too_many or self._leaving:
@@ -75,7 +75,7 @@ class Offspring:
                 os.kill(-1, signal.SIGKILL)
         with contextlib.suppress(ChildProcessError):
             while True:
-                for pid in _children():
+                for pid in children(os.getpid()):
                     os.kill(pid, signal.SIGKILL)
                 os.waitpid(-1, 0)
 
@@ -93,13 +93,14 @@ def end_with_parent(parent: int) -> None:
         os._exit(1)
 
 
-def _children() -> list[int]:
-    own = os.getpid()
-    return [int(pid) for pid in Path(f"/proc/self/task/{own}/children").read_text().split()]
-
-
-def _processes() -> int:
-    return sum(name.isdecimal() for name in os.listdir("/proc"))  # noqa: PTH208 - ten a second
+def _forks() -> int:
+    """Return how many processes there are below this one, in its process group."""
+    own = os.getpgrp()
+    count = 0
+    for pid in descendants(os.getpid()):
+        with contextlib.suppress(ProcessLookupError):
+            count += os.getpgid(pid) == own
+    return count
 
 
 def _prctl(option: int, value: int) -> None:

@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from fleetgym.contracts.errors import SandboxError, ToolError
+from fleetgym.toolserver.confinement import confine_executor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -173,6 +174,7 @@ class _Executor:
 def _execute(keeper: socket.socket, open_handler: Callable[[], Handler], memory_bytes: int) -> None:
     """Answer requests until the keeper is gone."""
     _limit(memory_bytes)
+    confine_executor()
     handler: Handler | None = None
     reason = ""
     try:

@@ -133,8 +133,7 @@ def open_toolset(mounts: Mapping[str, Path], limits: Limits) -> Mapping[str, Too
     process = QueryProcess(
         lambda: QueryEngine(path, limits).answer,
         memory_bytes=limits.memory_bytes,
-        # Ahead of the tool server's own alarm, which would leave the executor running.
-        call_seconds=0.9 * limits.call_seconds,
+        call_seconds=limits.call_seconds,
     )
     tools = _Tools(process)
     return {spec.name: getattr(tools, spec.name) for spec in SPECS}

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 __all__ = ["Tools"]
 
 
+_GRACE_S = 3.0
+
+
 class Tools:
     """All tools of one episode, hidden ones included. For a main thread, one call at a time."""
 
@@ -62,8 +65,10 @@ class Tools:
         return self._result(text, whole=name in self._hidden)
 
     def _in_time(self, function: ToolFunction, arguments: Mapping[str, Any]) -> str:
-        # The last resort: a toolset that starts processes has deadlines of its own.
-        signal.setitimer(signal.ITIMER_REAL, self._limits.call_seconds)
+        # A toolset that starts processes ends them by itself, in time and with better advice; the
+        # alarm comes a little later, in case it does not.
+        seconds = self._limits.call_seconds
+        signal.setitimer(signal.ITIMER_REAL, seconds + min(0.2 + 0.1 * seconds, _GRACE_S))
         try:
             return function(**arguments)
         finally:
