@@ -105,6 +105,12 @@ class Episode:
         assert answer.json["over"], answer.text
         return self.record()
 
+    def leave(self) -> None:
+        """Go, in whatever state the run is; it ends by itself."""
+        if self.lane.nothing_told(self.run_id):
+            self.ask("/submit", {"artifact": NOTHING})
+        self.lane.told(self.run_id)
+
 
 class LaneProcess:
     """A lane in a process of its own."""
@@ -129,7 +135,7 @@ class LaneProcess:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
-    def open(self, *, steps: int = 60, seconds: float = 240.0) -> Episode:
+    def open(self, *, steps: int = 60, model_calls: int = 20, seconds: float = 240.0) -> Episode:
         """Begin a run, which is another one each time."""
         self._count += 1
         key = RunKey(
@@ -143,7 +149,12 @@ class LaneProcess:
             seed=3,
             grader="cti/strict",
             parameters={"visit": self._count},
-            budget={"steps": steps, "model_calls": 20, "tokens": 50_000, "seconds": seconds},
+            budget={
+                "steps": steps,
+                "model_calls": model_calls,
+                "tokens": 50_000,
+                "seconds": seconds,
+            },
         )
         self._told[key.run_id] = queue.Queue()
         assert self._process.stdin is not None
@@ -156,6 +167,10 @@ class LaneProcess:
     def told(self, run_id: str) -> dict[str, Any]:
         """Return the next that the lane says about a run."""
         return self._told[run_id].get(timeout=PATIENCE_S)
+
+    def nothing_told(self, run_id: str) -> bool:
+        """Return whether there is nothing new of a run: it may go on."""
+        return self._told[run_id].empty()
 
     @property
     def pid(self) -> int:
@@ -208,7 +223,9 @@ def expert_calls(episode: Episode) -> list[ToolCall]:
 class Arena:
     """A lane, what an honest agent does in it, and what that earns."""
 
-    def __init__(self, lane: LaneProcess, calls: Sequence[ToolCall], undisturbed: RunRecord) -> None:
+    def __init__(
+        self, lane: LaneProcess, calls: Sequence[ToolCall], undisturbed: RunRecord
+    ) -> None:
         self.lane = lane
         self.calls = calls
         self.undisturbed = undisturbed

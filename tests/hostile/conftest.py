@@ -11,7 +11,6 @@ import pytest
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent / "distribution")]
 
 from arena import Arena, LaneProcess, expert_calls  # noqa: E402
-
 from fleetgym.sandboxes import KINDS  # noqa: E402
 
 ISOLATING = [kind for kind in KINDS if kind != "none"]
@@ -40,5 +39,3 @@ def arena(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena
     calls = expert_calls(first)
     yield Arena(lane, calls, first.record())
     assert lane.close() == 0
-
-

@@ -28,7 +28,10 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "a list": ("[]", "Submit one JSON object"),
     "a score": ('{"score": 1.0}', "exactly the keys"),
     "a reward besides": (text(reward="1.0"), "Not allowed: reward"),
-    "checkpoints besides": (text(checkpoints='{"C4_query_results": 1}'), "Not allowed: checkpoints"),
+    "checkpoints besides": (
+        text(checkpoints='{"C4_query_results": 1}'),
+        "Not allowed: checkpoints",
+    ),
     "facts besides": (text(facts='{"kql": {"ok": true}}'), "Not allowed: facts"),
     "a prototype": (text(__class__='"x"'), "Not allowed: __class__"),
     "no number": (text(query_results='[{"x": NaN}]'), "not valid JSON"),
@@ -58,7 +61,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
 }
 NOTHING_EARNED = {
     "a row twice": text(query_results='[{"x": 1, "x": 2}]'),
-    "keys twice": text() [:-1] + ', "kql_query": "print 2"}',
+    "keys twice": text()[:-1] + ', "kql_query": "print 2"}',
     "a hundred thousand rows": text(query_results="[" + ", ".join(['{"x": 1}'] * 60_000) + "]"),
     "a row of ten thousand columns": text(
         query_results=json.dumps([{f"c{n}": n for n in range(10_000)}])
@@ -114,5 +117,7 @@ def test_it_is_accepted_and_earns_nothing(name: str, arena: Arena) -> None:
     assert record.score is not None
     assert arena.earned is not None
     # Naming the right table is worth something to whoever names it.
-    found = {part for part, value in record.score.parts.items() if value != arena.earned.parts[part]}
+    found = {
+        part for part, value in record.score.parts.items() if value != arena.earned.parts[part]
+    }
     assert found <= {"C2_data_exploration", "C3_query_execution"}, record.score.parts

@@ -86,9 +86,7 @@ PYTHON = {
     "devices": "attempt(lambda: read('/dev/mem') or read('/dev/kmsg') or read('/dev/sda'))",
     "a device of its own": "attempt(lambda: os.mknod('mem', 0o20666, os.makedev(1, 1)))",
     # other processes
-    "environments": (
-        "attempt(lambda: [p for p in others() if b'{canary}' in seen(p)], bool)\n"
-    ),
+    "environments": ("attempt(lambda: [p for p in others() if b'{canary}' in seen(p)], bool)\n"),
     "its parents' memory": "attempt(lambda: read(f'/proc/{os.getppid()}/mem', 1))",
     "the first process's root": "attempt(lambda: read('/proc/1/root{file}'))",
     "its parents' descriptors": (
@@ -131,9 +129,7 @@ PYTHON = {
         "    attempt(lambda: check(libc.setns(os.open(f'/proc/1/ns/{name}', os.O_RDONLY), 0)))"
     ),
     "mounting": "os.mkdir('m'); attempt(lambda: check(libc.mount(b'none', b'm', b'tmpfs', 0, None)))",
-    "mounting the root again": (
-        "attempt(lambda: check(libc.mount(None, b'/', None, 32, None)))"
-    ),
+    "mounting the root again": ("attempt(lambda: check(libc.mount(None, b'/', None, 32, None)))"),
     "changing the root": "attempt(lambda: os.chroot('/proc/1/root'))",
     "raising limits": (
         "hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]\n"

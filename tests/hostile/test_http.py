@@ -101,11 +101,15 @@ BODIES = {
     "UTF-16": tool("{}".encode("utf-16"), 200, 400),
     "an unknown charset": tool("{}", 200, Content_Type="application/json; charset=nothing"),
     "a codec as a charset": tool("{}", 200, Content_Type="application/json; charset=zip"),
-    "a charset with half pairs": tool(b"+2AA-", 400, Content_Type="application/json; charset=utf-7"),
+    "a charset with half pairs": tool(
+        b"+2AA-", 400, Content_Type="application/json; charset=utf-7"
+    ),
     "ninety thousand brackets": tool(nested(90_000)),
     "brackets in arguments": tool('{"arguments": {"x": ' + nested(200) + "}}", 200, 400),
     "many brackets in arguments": tool('{"arguments": {"x": ' + nested(700) + "}}", 200, 400),
-    "brackets without end in arguments": tool('{"arguments": {"x": ' + nested(980) + "}}", 200, 400),
+    "brackets without end in arguments": tool(
+        '{"arguments": {"x": ' + nested(980) + "}}", 200, 400
+    ),
     "a number of four thousand digits": tool('{"arguments": {"x": ' + "9" * 4000 + "}}", 200, 400),
     "a number of a million digits": tool('{"arguments": {"x": ' + "9" * 1_000_000 + "}}"),
     "no numbers": tool('{"arguments": {"x": NaN, "y": Infinity}}', 200, 400),
@@ -127,7 +131,9 @@ BODIES = {
     "gzip that is none": tool(b"not packed", 400, Content_Encoding="gzip"),
     "an event without a kind": Body("/events", {"attributes": {}}, frozenset({400})),
     "an event with half a surrogate pair": Body(
-        "/events", '{"kind": "\\ud800", "attributes": {"\\ud800": "\\ud800"}}', frozenset({204, 400})
+        "/events",
+        '{"kind": "\\ud800", "attributes": {"\\ud800": "\\ud800"}}',
+        frozenset({204, 400}),
     ),
     "an event with brackets without end": Body(
         "/events", '{"kind": "x", "attributes": {"x": ' + nested(900) + "}}", frozenset({204, 400})
@@ -148,13 +154,20 @@ BODIES = {
     "chat: another model": chat({"model": "x", "messages": [{"role": "user"}]}, 404),
     "chat: brackets without end": chat(nested(90_000)),
     "chat: messages with brackets": chat(
-        '{"model": "policy/expert", "messages": [{"role": "user", "content": ' + nested(700) + "}]}",
-        200, 400, 500,
+        '{"model": "policy/expert", "messages": [{"role": "user", "content": '
+        + nested(700)
+        + "}]}",
+        200,
+        400,
+        500,
     ),
     "chat: nine megabytes": chat("x" * 9 * 1024**2, 413),
     "chat: bytes that are no text": chat(b'{"model": "\xff"}'),
     "chat: half a surrogate pair": chat(
-        '{"model": "policy/expert", "messages": [{"role": "user", "content": "\\ud800"}]}', 200, 400, 500
+        '{"model": "policy/expert", "messages": [{"role": "user", "content": "\\ud800"}]}',
+        200,
+        400,
+        500,
     ),
     "chat: half a surrogate pair as a model": chat(
         '{"model": "\\ud800", "messages": [{"role": "user", "content": "x"}]}', 400, 404
@@ -221,9 +234,7 @@ def test_a_path_leads_to_no_other_run_and_to_no_file(name: str, method: str, two
     assert "root:" not in answer.text
 
 
-def test_at_doors_that_stay_shut_nothing_is_done_and_nothing_earned(
-    two: Two, arena: Arena
-) -> None:
+def test_at_doors_that_stay_shut_nothing_is_done_and_nothing_earned(two: Two, arena: Arena) -> None:
     for episode in (two.own, two.other):
         record = episode.give_up()
         assert [step.name for step in record.steps] == ["get_cti_reports_by_tag", "submit"]
@@ -260,4 +271,3 @@ def test_a_token_opens_nothing_once_its_run_is_over(arena: Arena) -> None:
         episode.ask("/a/main/v1/models").status,
     ]
     assert after == [404] * 5
-

@@ -11,7 +11,6 @@ from arena import CANARY
 
 if TYPE_CHECKING:
     from arena import Answer, Arena, Episode
-
     from fleetgym.contracts.record import ScoreRecord
 
 UNSUPPORTED = "is not supported by this KQL engine"
@@ -29,9 +28,18 @@ T = "DeviceProcessEvents"
 REFUSALS = {
     # the outside
     "externaldata": ("externaldata(x: string)['{file}']", UNSUPPORTED),
-    "externaldata over HTTP": ("externaldata(x: string)['http://127.0.0.1:1/x'] with (format='txt')", UNSUPPORTED),
-    "externaldata in a let": ("let f = externaldata(x: string)['/etc/shadow']; f | take 1", REFUSED),
-    "externaldata in a join": (f"{T} | join (externaldata(x: string)['/etc/shadow']) on x", REFUSED),
+    "externaldata over HTTP": (
+        "externaldata(x: string)['http://127.0.0.1:1/x'] with (format='txt')",
+        UNSUPPORTED,
+    ),
+    "externaldata in a let": (
+        "let f = externaldata(x: string)['/etc/shadow']; f | take 1",
+        REFUSED,
+    ),
+    "externaldata in a join": (
+        f"{T} | join (externaldata(x: string)['/etc/shadow']) on x",
+        REFUSED,
+    ),
     "cluster": (f"cluster('other').database('NetDefaultDB').{T} | take 1", REFUSED),
     "database": (f"database('other').{T} | take 1", REFUSED),
     "workspace": (f"workspace('other').{T} | take 1", REFUSED),
@@ -93,7 +101,10 @@ REFUSALS = {
         + "a29 | count",
         TOO_LARGE,
     ),
-    "a range bomb": ("range x from 1 to 100000000000 step 1 | summarize make_list(x)", "failed: .* Lists larger"),
+    "a range bomb": (
+        "range x from 1 to 100000000000 step 1 | summarize make_list(x)",
+        "failed: .* Lists larger",
+    ),
     "a join bomb": (
         "range x from 1 to 30000000 step 1 | extend k = 1 | join kind=inner "
         "(range y from 1 to 30000000 step 1 | extend k = 1) on k | summarize sum(x * y)",
@@ -107,7 +118,10 @@ REFUSALS = {
     ),
     "brackets without end": ("print " + "(" * 9000 + "1" + ")" * 9000, TOO_LARGE + "|" + REFUSED),
     "pipes without end": (T + "|take 1" * 2500, TOO_LARGE + "|" + REFUSED + "|more than"),
-    "a regex without end": (f"{T} | where FileName matches regex '(((a{{999}}){{999}}){{999}})'", "failed"),
+    "a regex without end": (
+        f"{T} | where FileName matches regex '(((a{{999}}){{999}}){{999}})'",
+        "failed",
+    ),
     "a query of a megabyte": ("print '" + "x" * 900_000 + "'", "longer than 20000 characters"),
     "quotes without end": ('print "' + '\\"' * 9000, TOO_LARGE + "|" + REFUSED),
     "backticks without end": ("print ```" + "`" * 9000, TOO_LARGE + "|" + REFUSED),

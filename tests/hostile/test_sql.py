@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from arena import Arena, Episode
 
 
-
 FUNCTION = "The table function '[a-z_]+' is not available"
 SCALAR = "The function '[a-z_]+' is not available"
 NO_TABLE = "There is no table"
@@ -38,7 +37,10 @@ ATTACKS = {
     "read_duckdb": ("FROM read_duckdb('{home}/cache/instances/*/data/telemetry.duckdb')", FUNCTION),
     "a path as a table": ("SELECT * FROM '{file}'", NO_TABLE),
     "a quoted path as a table": ('SELECT * FROM "{record}"', NO_TABLE),
-    "a path behind a comment": ("SELECT * FROM /* x */ '/etc/passwd' -- DeviceProcessEvents", NO_TABLE),
+    "a path behind a comment": (
+        "SELECT * FROM /* x */ '/etc/passwd' -- DeviceProcessEvents",
+        NO_TABLE,
+    ),
     "a reader in a lateral join": (
         "FROM DeviceProcessEvents, LATERAL (FROM read_text('{file}'))",
         FUNCTION,
@@ -56,7 +58,10 @@ ATTACKS = {
     "a reader in a pivot": ("PIVOT read_text('{file}') ON content", "."),
     "a reader in an unpivot": ("UNPIVOT (FROM read_text('{file}')) ON content", ONLY_A_QUERY),
     "a reader in a values list": ("VALUES ((SELECT content FROM read_text('{file}')))", "."),
-    "a reader in ORDER BY": ("SELECT 1 ORDER BY (SELECT content FROM read_text('{file}'))", FUNCTION),
+    "a reader in ORDER BY": (
+        "SELECT 1 ORDER BY (SELECT content FROM read_text('{file}'))",
+        FUNCTION,
+    ),
     "a reader in a lambda": (
         "SELECT list_transform([1], lambda x: (SELECT content FROM read_text('{file}')))",
         FUNCTION,
@@ -85,7 +90,10 @@ ATTACKS = {
     "RESET": ("RESET lock_configuration", "."),
     "PRAGMA": ("PRAGMA database_list", ONLY_A_QUERY),
     "CREATE SECRET": ("CREATE SECRET s (TYPE s3, KEY_ID 'x')", "."),
-    "CREATE MACRO": ("CREATE MACRO leak() AS TABLE FROM read_text('{file}')", "CREATE|Only a query"),
+    "CREATE MACRO": (
+        "CREATE MACRO leak() AS TABLE FROM read_text('{file}')",
+        "CREATE|Only a query",
+    ),
     "CREATE FUNCTION": ("CREATE FUNCTION f(x) AS getenv(x)", "CREATE|Only a query"),
     "DROP": ("DROP TABLE DeviceProcessEvents", ONLY_A_QUERY),
     "PREPARE": ("PREPARE p AS SELECT getenv($1)", ONLY_A_QUERY),
@@ -93,7 +101,10 @@ ATTACKS = {
     "CALL": ("CALL pragma_version()", ONLY_A_QUERY),
     "EXPLAIN": ("EXPLAIN ANALYZE SELECT 1", "."),
     "two statements": ("SELECT 1; SELECT getenv('HOME')", ONE),
-    "a second statement behind a comment": ("SELECT 1 /* ; */ ; DROP TABLE DeviceFileEvents --", ONE),
+    "a second statement behind a comment": (
+        "SELECT 1 /* ; */ ; DROP TABLE DeviceFileEvents --",
+        ONE,
+    ),
     "a second statement behind a NUL": ("SELECT 1\x00; DROP TABLE DeviceFileEvents", "."),
     "DELETE in a CTE": (
         "WITH x AS (DELETE FROM DeviceProcessEvents RETURNING *) FROM x",
@@ -126,7 +137,10 @@ ATTACKS = {
         "SELECT sum(hash(a.range, b.range)) FROM range(100000000) a, range(100000000) b",
         TOO_LARGE,
     ),
-    "a generate_series bomb": ("SELECT list(generate_series) FROM generate_series(1, 9e9::BIGINT)", TOO_LARGE),
+    "a generate_series bomb": (
+        "SELECT list(generate_series) FROM generate_series(1, 9e9::BIGINT)",
+        TOO_LARGE,
+    ),
     "a range bomb": ("SELECT range(2000000000)", TOO_LARGE + "|OutOfRange|failed"),
     "a repeat bomb": ("SELECT length(repeat('a', 2000000000))", TOO_LARGE),
     "a repeat of repeats": ("SELECT repeat(repeat(repeat('a', 9999), 9999), 999)", TOO_LARGE),
@@ -135,7 +149,10 @@ ATTACKS = {
         "SELECT max(s) FROM (SELECT sum(range) OVER (ORDER BY hash(range)) s FROM range(900000000))",
         TOO_LARGE,
     ),
-    "a string_agg bomb": ("SELECT length(string_agg(range::VARCHAR, 'xxxxxxxx')) FROM range(900000000)", TOO_LARGE),
+    "a string_agg bomb": (
+        "SELECT length(string_agg(range::VARCHAR, 'xxxxxxxx')) FROM range(900000000)",
+        TOO_LARGE,
+    ),
     "an array bomb": ("SELECT len(list_resize([1], 4000000000))", TOO_LARGE + "|failed"),
     "a lambda bomb": (
         "SELECT len(list_transform(range(20000), lambda x: list_sum(list_transform(range(20000), "
@@ -152,7 +169,10 @@ ATTACKS = {
     "CASE without end": ("SELECT " + "CASE WHEN 1=1 THEN " * 1000 + "1" + " END" * 1000, "."),
     "NOT without end": ("SELECT " + "NOT " * 4900 + "true", "."),
     "a query of megabytes": ("SELECT '" + "x" * 900_000 + "'", "longer than 20000 characters"),
-    "a regex bomb of repetitions": ("SELECT regexp_matches('a', '((a{1000}){1000}){1000}')", "failed"),
+    "a regex bomb of repetitions": (
+        "SELECT regexp_matches('a', '((a{1000}){1000}){1000}')",
+        "failed",
+    ),
     "an editing distance bomb": (
         "SELECT max(levenshtein(repeat('a', 200000), repeat('b', 200000 + range))) FROM range(100)",
         TOO_LARGE,
@@ -160,7 +180,10 @@ ATTACKS = {
     "a format bomb": ("SELECT length(format('{:>2000000000}', 'x'))", TOO_LARGE + "|failed"),
     "a printf bomb": ("SELECT length(printf('%2000000000d', 1))", TOO_LARGE + "|failed"),
     "a padding bomb": ("SELECT length(lpad('x', 2000000000, 'y'))", TOO_LARGE + "|failed"),
-    "a JSON nesting bomb": ("SELECT json(repeat('[', 5000000) || repeat(']', 5000000))", TOO_LARGE + "|failed"),
+    "a JSON nesting bomb": (
+        "SELECT json(repeat('[', 5000000) || repeat(']', 5000000))",
+        TOO_LARGE + "|failed",
+    ),
     "a decimal bomb": ("SELECT factorial(33000000)", TOO_LARGE + "|failed"),
     "a date bomb": (
         "SELECT count(*) FROM generate_series(DATE '0001-01-01', DATE '9999-01-01', INTERVAL '1 microsecond')",

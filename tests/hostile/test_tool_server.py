@@ -69,14 +69,14 @@ VOIDS = {
     "brackets without end": "tell(b'[' * 200000 + b'\\n')",
     "brackets without end in a message": "tell(b'{\"jsonrpc\": ' + b'[' * 200000 + b'\\n')",
     "a message of another shape": "message(method=[1], id={})",
-    "another protocol": "tell(b'{\"jsonrpc\": \"9.9\", \"id\": 1, \"result\": {}}\\n')",
+    "another protocol": 'tell(b\'{"jsonrpc": "9.9", "id": 1, "result": {}}\\n\')',
     "the end, forged": "tell(b'{\"closed\": 0}\\n')",
     "the end and another beginning, forged": (
-        "tell(b'{\"closed\": 0}\\n{\"opened\": true}\\n{\"closed\": 0}\\n')"
+        'tell(b\'{"closed": 0}\\n{"opened": true}\\n{"closed": 0}\\n\')'
     ),
     "a line without end": "tell(b'x' * (80 * 2**20))",
     "half a surrogate pair": (
-        "tell(b'{\"jsonrpc\": \"2.0\", \"id\": 1, \"result\": {\"content\": \"\\\\ud800\"}}\\n')"
+        'tell(b\'{"jsonrpc": "2.0", "id": 1, "result": {"content": "\\\\ud800"}}\\n\')'
     ),
     "its own end": "os._exit(7)",
     "a signal": "os.kill(os.getpid(), signal.SIGKILL)",
