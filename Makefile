@@ -1,12 +1,15 @@
 # `make bench` and `make test` set everything up by themselves.
 #
-#   make bench      run suites/quickstart.yaml, compare, write runs/quickstart/report.html
-#   make test       the tests that need no more than this machine and a few minutes
-#   make test-slow  the rest of them
-#   make lint       what CI checks besides
-#   make format     let ruff format and mend what it can
-#   make refresh    move every lock file to the newest releases
-#   make clean      forget environments and caches (runs/ is kept)
+#   make bench        run suites/quickstart.yaml, compare, write runs/quickstart/report.html
+#   make test         the tests that need no more than this machine and a few minutes
+#   make test-slow    the rest of them
+#   make images       build container images; IMAGES="toolserver langchain" names some of them
+#   make base-image   make fleetgym-base of Debian packages, for where no image can be pulled
+#   make test-docker  the tests that need a Docker daemon; start one if they have to
+#   make lint         what CI checks besides
+#   make format       let ruff format and mend what it can
+#   make refresh      move every lock file to the newest releases
+#   make clean        forget environments and caches (runs/ is kept)
 
 PYTHON ?= python3
 STATE := .fleetgym
@@ -14,13 +17,13 @@ UV := $(STATE)/tools/bin/uv
 BIN := .venv/bin
 SUITE ?= suites/quickstart.yaml
 OUT ?= runs/quickstart
-MEMBERS := . graders knowledge_bases $(sort $(wildcard envs/*))
+MEMBERS := . graders knowledge_bases knowledge_bases/estate $(sort $(wildcard envs/*))
 PLUGINS := $(sort $(wildcard plugins/*))
 
 export UV_PYTHON_DOWNLOADS := never
 export FLEETGYM_HOME := $(abspath $(STATE))
 
-.PHONY: bench test test-slow lint format setup refresh clean help
+.PHONY: bench test test-slow test-docker images base-image lint format setup refresh clean help
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -34,7 +37,16 @@ test: setup
 	@$(BIN)/pytest -n 2 --dist loadgroup -m "not slow and not docker and not browser"
 
 test-slow: setup
-	@$(BIN)/pytest -n 2 --dist loadgroup -m slow
+	@$(BIN)/pytest -n 2 --dist loadgroup -m "slow and not docker"
+
+test-docker: setup
+	@$(BIN)/pytest -m docker
+
+images: $(STATE)/setup.stamp
+	@$(BIN)/python containers/build $(IMAGES)
+
+base-image:
+	@containers/base/make
 
 lint: setup
 	@$(BIN)/ruff check .
@@ -67,6 +79,10 @@ refresh:
 		--no-emit-workspace -o requirements/runner.txt
 	@$(UV) export --quiet --frozen --no-header --no-annotate --all-packages --extra run --group dev \
 		--no-emit-workspace -o requirements/dev.txt
+	@$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
+		--no-annotate --no-emit-index-url --constraints requirements/runner.txt \
+		--excludes containers/toolserver/excluded.txt containers/toolserver/requirements.in \
+		-o containers/toolserver/requirements.txt
 	@$(UV) pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate \
 		--no-emit-index-url requirements/bootstrap.in -o requirements/bootstrap.txt
 	@for plugin in $(PLUGINS); do \

@@ -11,6 +11,13 @@ from typing import Any, ClassVar
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1] / "containers"))
+
+from docker_daemon import container_image, docker_daemon
+
+__all__ = ["container_image", "docker_daemon"]
+
 # A small environment, found through its entry point as anybody's is; by child processes too.
 TINY = str(Path(__file__).parent / "tiny_distribution")
 sys.path.insert(0, TINY)

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from fleetgym.analysis.summary import banner, summarize
-from fleetgym.contracts.record import Outcome, Usage
+from fleetgym.contracts.record import Outcome, RunRecord, Usage
 from synthetic import key, record, suite
 
 
@@ -104,3 +104,16 @@ def test_a_comparison_is_json_and_counts_all_runs() -> None:
         "langchain",
         "langgraph",
     }
+
+
+def test_rows_with_equal_scores_have_equal_intervals_in_whatever_order_runs_finished() -> None:
+    scores = {("a", 0): 0.1, ("a", 1): 0.9, ("b", 0): 0.4, ("b", 1): 0.5, ("b", 2): 0.95}
+
+    def runs(framework: str) -> list[RunRecord]:
+        return [
+            record(key(framework=framework, scenario=scenario, seed=seed), rewards=(score,))
+            for (scenario, seed), score in scores.items()
+        ]
+
+    one, other = summarize([*runs("langgraph"), *reversed(runs("crewai"))]).rows
+    assert one.score == other.score

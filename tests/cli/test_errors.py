@@ -38,6 +38,12 @@ def test_an_unknown_framework_is_told_with_the_nearest(
     refused(fleetgym("plan", suite("langgrph")), WRONG_USE, "Did you mean 'langgraph'?")
 
 
+def test_a_framework_that_is_gone_is_told_with_what_brings_it_back(
+    suite: Callable[..., Path], fleetgym: Run
+) -> None:
+    refused(fleetgym("plan", suite("zeta")), WRONG_USE, "'zeta'", "fleetgym plugins add FOLDER")
+
+
 def test_an_unknown_model_is_told_with_the_nearest(
     suite: Callable[..., Path], fleetgym: Run
 ) -> None:

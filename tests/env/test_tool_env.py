@@ -173,6 +173,24 @@ def test_an_instance_is_generated_once_and_the_oldest_is_forgotten(tmp_path: Pat
     assert TinyEnv.generated == [1, 2, 3, 2]
 
 
+def test_a_changed_package_that_makes_instances_makes_them_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for version in ("old", "new"):
+        package = tmp_path / version / f"estates_{version}"
+        package.mkdir(parents=True)
+        (package / "__init__.py").write_text(f"VERSION = {version!r}")
+        monkeypatch.syspath_prepend(str(package.parent))  # pyright: ignore[reportUnknownMemberType]
+    TinyEnv.generated.clear()
+    env = tiny_env(tmp_path / "instances")
+
+    for sources in ((), ("estates_old",), ("estates_old",), ("estates_new",)):
+        monkeypatch.setattr(TinyEnv, "sources", sources)
+        env.reset(seed=1)
+
+    assert TinyEnv.generated == [1, 1, 1]
+
+
 def test_the_sandbox_is_not_shown_the_ground_truth(tmp_path: Path) -> None:
     provider = TinyProvider()
     tiny_env(tmp_path, provider).reset(seed=5)

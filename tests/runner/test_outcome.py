@@ -123,8 +123,20 @@ ENDED = Ending(
         pytest.param(
             {"model_calls": [call(502)], "worker": WorkerReport(error="APIError: x")},
             Outcome.MODEL_ERROR,
-            FailureCategory.TOOL_FAILURE,
+            FailureCategory.MODEL_FAILURE,
             id="model-down",
+        ),
+        pytest.param(
+            {"model_calls": [call(429)], "worker": WorkerReport(error="RateLimitError: x")},
+            Outcome.MODEL_ERROR,
+            FailureCategory.MODEL_FAILURE,
+            id="rate-limited",
+        ),
+        pytest.param(
+            {"model_calls": [call(400)], "worker": WorkerReport(error="BadRequestError: x")},
+            Outcome.FRAMEWORK_ERROR,
+            FailureCategory.STOPPED_EARLY,
+            id="asked-wrongly",
         ),
         pytest.param(
             {"ended_by": "void", "failure": "The sandbox died."},

@@ -17,6 +17,10 @@ from fleetgym.contracts.tools import ToolCall, ToolResult
 from fleetgym.sandboxes import provider
 from fleetgym.version import __version__
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+from daemon_proxy import DaemonProxy, proxy_of
+
 TOOLSETS = Path(__file__).parent / "toolset_package"
 LIMITS = Limits(scratch_bytes=4 * 1024**2)
 
@@ -153,6 +157,16 @@ def local(providers: Callable[[str], SandboxProvider], data: Path) -> World:
 def in_docker(providers: Callable[[str], SandboxProvider], data: Path, probe_image: str) -> World:
     """The kind that needs one."""
     return World(providers("docker"), data, probe_image)
+
+
+@pytest.fixture
+def daemon_proxy(
+    docker_daemon: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[DaemonProxy]:
+    """A daemon that can be made to fail; it is in DOCKER_HOST."""
+    with proxy_of(docker_daemon, tmp_path) as proxy:
+        monkeypatch.setenv("DOCKER_HOST", proxy.address)
+        yield proxy
 
 
 def _world(

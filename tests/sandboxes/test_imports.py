@@ -23,7 +23,12 @@ from fleetgym.sandboxes import provider
 
 sandboxes = provider("local")
 sandbox = sandboxes.open(SandboxSpec(toolsets=("probe_toolset",)), Path(sys.argv[1]))
-for name in ("fleetgym_graders.strict", "fleetgym_env_cti_realm.env", "fleetgym.contracts"):
+for name in (
+    "fleetgym_graders.strict",
+    "fleetgym_env_cti_realm.env",
+    "fleetgym_estate.estate",
+    "fleetgym.contracts",
+):
     print(sandbox.call(ToolCall("import_module", {"text": name})).content)
 sandboxes.close()
 """
@@ -85,7 +90,7 @@ def test_what_knows_the_answers_is_hidden_when_all_is_installed_from_wheels(
         sysconfig.get_path("purelib"), site, copy_function=link, ignore=editable, dirs_exist_ok=True
     )
     shutil.copytree(toolsets, site, dirs_exist_ok=True)
-    for name in ("fleetgym", "fleetgym_graders", "fleetgym_env_cti_realm"):
+    for name in ("fleetgym", "fleetgym_graders", "fleetgym_env_cti_realm", "fleetgym_estate"):
         spec = importlib.util.find_spec(name)
         assert spec is not None
         assert spec.origin is not None
@@ -103,6 +108,7 @@ def test_what_knows_the_answers_is_hidden_when_all_is_installed_from_wheels(
     assert done.stdout.splitlines() == [
         "No module named 'fleetgym_graders.strict'",
         "No module named 'fleetgym_env_cti_realm.env'",
+        "No module named 'fleetgym_estate.estate'",
         "fleetgym.contracts",
     ]
 

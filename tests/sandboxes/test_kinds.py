@@ -97,7 +97,7 @@ print(try_everything(
         "the host's processes are hidden",
         "the host's environment is hidden",
         "there are no privileges",
-        "system calls are filtered",
+        "system calls that no tool needs are refused",
         "tools cannot disturb the tool server",
         "scratch space is limited",
     }

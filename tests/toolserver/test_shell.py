@@ -8,11 +8,13 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from fleetgym.contracts.sandbox import Limits, Sandbox, SandboxProvider, SandboxSpec
 from fleetgym.contracts.tools import ToolCall, ToolResult
 from fleetgym.sandboxes import provider
+from fleetgym.toolserver.telemetry import DATABASE
 
 MIB = 1024**2
 LIMITS = Limits(
@@ -335,6 +337,32 @@ def test_a_tool_keeps_to_its_processors(shell: Shell) -> None:
         "import os; os.sched_setaffinity(0, range(os.cpu_count())); print(os.sched_getaffinity(0))"
     )
     assert re.fullmatch(r"\{\d+\}\n\[exit code 0\]", shell.python(code).content)
+
+
+def test_a_call_cannot_lock_the_next_one_out(shell: Shell) -> None:
+    shell("touch file; chmod 0 .")
+    assert shell("ls").content == "file\n[exit code 0]"
+
+
+def test_queries_are_answered_whatever_a_tool_tries_to_end(
+    sandboxes: SandboxProvider, data: Path
+) -> None:
+    with duckdb.connect(str(data / DATABASE)) as database:
+        database.execute("CREATE TABLE Seen AS SELECT 42 AS Answer")
+    toolsets = ("fleetgym.toolserver.telemetry", *SPEC.toolsets)
+    query = ToolCall("execute_sql_query", {"query": "SELECT Answer FROM Seen"})
+    # DuckDB does not start reliably in half a gigabyte of address space.
+    spec = replace(SPEC, toolsets=toolsets, limits=replace(LIMITS, memory_bytes=2048 * MIB))
+    with closing(sandboxes.open(spec, data)) as sandbox:
+        before = sandbox.call(query)
+        # Only those around it: without a sandbox, it sees the host's.
+        end = (
+            "for p in $(cat /proc/$PPID/task/*/children) $PPID; do [ $p = $$ ] || kill -9 $p; done"
+        )
+        refused = Shell(sandbox)(f"{end}; kill -9 -$PPID; true")
+        assert refused.content.count("Operation not permitted") >= 2
+        assert sandbox.call(query) == before
+    assert "[[42]]" in before.content
 
 
 def test_a_tool_signals_its_own_processes_as_it_likes(shell: Shell) -> None:

@@ -19,10 +19,11 @@ from fleetgym.env.instances import InstanceCache
 from fleetgym.policy import play
 from fleetgym.sandboxes import provider
 from fleetgym_env_cti_realm.env import CtiRealmEnv
-from fleetgym_env_cti_realm.estate import Estate
 from fleetgym_env_cti_realm.expert import CtiExpert
 from fleetgym_env_cti_realm.scenarios import scenarios, stories
-from fleetgym_env_cti_realm.schema import TABLES, TIME_COLUMN
+from fleetgym_estate.estate import Estate
+from fleetgym_estate.estate_draw import draw_estate
+from fleetgym_estate.schema import TABLES, TIME_COLUMN
 from fleetgym_graders.measures import f1
 from fleetgym_graders.strict import StrictGrader
 from fleetgym_kb import cti
@@ -89,7 +90,7 @@ class Desk:
             observation = env.step(_action(asked))[0]
             return ToolResult(observation["content"], is_error=bool(observation["is_error"]))
 
-        play(CtiExpert(), f"{env.brief.system}\n\n{env.brief.task}", call, tools=env.tools)
+        play(CtiExpert(), env.brief.prompt, call, tools=env.tools)
         return Played(calls, env.score, self.instances.get(env, seed))
 
     def transfer(self, scenario: str, origin: int, seed: int) -> Transferred:
@@ -137,7 +138,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
 
 @cache
 def _estate(seed: int) -> Estate:
-    return Estate.from_seed(seed)
+    return draw_estate(seed)
 
 
 @cache

@@ -98,6 +98,16 @@ def fill_scratch(text: str) -> str:
     return "written"
 
 
+def make_files(text: str) -> str:
+    """Make so many empty files."""
+    try:
+        for number in range(int(text)):
+            Path(f"empty-{number}").touch()
+    except OSError as error:
+        raise ToolError(str(error.strerror)) from error
+    return "made"
+
+
 def lock_scratch() -> str:
     """Leave files that are awkward to remove."""
     Path("locked/inner").mkdir(parents=True)
@@ -109,6 +119,23 @@ def lock_scratch() -> str:
 
 def allocate(text: str) -> str:
     return str(len(bytes(int(text))))
+
+
+def allocate_in_many(text: str) -> str:
+    """Let so many processes hold 100 MiB each; return how many were killed for it."""
+    children: list[int] = []
+    for _ in range(int(text)):
+        told, tells = os.pipe()
+        child = os.fork()
+        if child == 0:
+            held = b"x" * (100 * 1024**2)
+            os.write(tells, held[:1])
+            time.sleep(600)
+        os.close(tells)
+        os.read(told, 1)  # that it has them, or nothing, since it is gone
+        os.close(told)
+        children.append(child)
+    return str(sum(os.waitpid(child, os.WNOHANG)[0] != 0 for child in children))
 
 
 def environ() -> str:
@@ -185,8 +212,8 @@ _FUNCTIONS: dict[str, ToolFunction] = {
     function.__name__: function
     for function in (
         echo, refuse, break_down, die, sleep, hang, print_much, say, spoil_wire, read, write,
-        fill_scratch, lock_scratch, allocate, environ, connect, import_module, leave_process,
-        fork_many, processes, alive, server,
+        fill_scratch, make_files, lock_scratch, allocate, allocate_in_many, environ, connect,
+        import_module, leave_process, fork_many, processes, alive, server,
     )
 } | {"secret_echo": echo}  # fmt: skip
 

@@ -25,6 +25,7 @@ class CtiRealmEnv(ToolEnv):
     """From a threat report to a detection that finds the intrusion, and nothing else."""
 
     toolsets: ClassVar[tuple[str, ...]] = ("fleetgym_kb.toolset", "fleetgym.toolserver.telemetry")
+    sources: ClassVar[tuple[str, ...]] = ("fleetgym_estate",)
     system: ClassVar[str] = SYSTEM
 
     def generate(self, seed: int, directory: Path) -> tuple[str, Mapping[str, Any]]:

@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fleetgym_env_cti_realm.background import background
-from fleetgym_env_cti_realm.database import Planted, write
-from fleetgym_env_cti_realm.estate import Estate
-from fleetgym_env_cti_realm.rows import complete
 from fleetgym_env_cti_realm.scenarios import story_of
+from fleetgym_estate.estate_draw import draw_estate
+from fleetgym_estate.plant import plant
 from fleetgym_graders.detection import DetectionTruth
 from fleetgym_kb import cti
 
@@ -42,19 +40,15 @@ def generate(scenario: Scenario, seed: int, directory: Path) -> Instance:
     else anew.
     """
     told = story_of(scenario.id)
-    estate = Estate.from_seed(seed)
+    estate = draw_estate(seed)
     streams = np.random.SeedSequence([seed, *scenario.id.encode()]).spawn(3)
     life, intrusion, filler = (np.random.default_rng(stream) for stream in streams)
     plot = told.draw(estate, intrusion)
-    planted = [
-        Planted(
-            table=event.table,
-            values=complete(estate, filler, event.table, event.values),
-            attack=event.asked_for,
-        )
-        for event in plot.events
-    ]
-    rows = write(directory / DATABASE, background(estate, life), planted)
+    rowids = plant(directory / DATABASE, estate, plot.events, life=life, filler=filler)
+    rows: dict[str, set[int]] = {}
+    for event, rowid in zip(plot.events, rowids, strict=True):
+        if event.asked_for:
+            rows.setdefault(event.table, set()).add(rowid)
     window = {"start": f"{estate.start:%Y-%m-%d %H:%M}", "end": f"{estate.end:%Y-%m-%d %H:%M}"}
     return Instance(
         prompt=scenario.prompt.format(**window),
@@ -63,7 +57,7 @@ def generate(scenario: Scenario, seed: int, directory: Path) -> Instance:
 
 
 def _truth(
-    told: Story, objective: str, patterns: Mapping[str, str], rows: Mapping[str, tuple[int, ...]]
+    told: Story, objective: str, patterns: Mapping[str, str], rows: Mapping[str, set[int]]
 ) -> DetectionTruth:
     reports = {report.id: report for report in cti.load()}
     return DetectionTruth(
@@ -71,7 +65,7 @@ def _truth(
         report_tags={name: frozenset(reports[name].tags) for name in told.report_ids},
         techniques=told.techniques,
         tables=told.tables,
-        rows={table: frozenset(ids) for table, ids in rows.items() if ids},
+        rows={table: frozenset(ids) for table, ids in rows.items()},
         patterns=patterns,
         objective=objective,
     )

@@ -131,12 +131,16 @@ def group_of(key: RunKey) -> str:
 
 
 def grouped(records: Iterable[RunRecord]) -> dict[str, list[RunRecord]]:
-    """Return runs by row name, in the order of names; the expert's are left out."""
+    """Return runs by row name, in the order of names; the expert's are left out.
+
+    The runs of each row are in the order of their instances, so that rows with equal scores get
+    equal intervals, whenever each run was finished.
+    """
     groups: dict[str, list[RunRecord]] = {}
     for record in records:
         if record.key.framework != REFERENCE:
             groups.setdefault(group_of(record.key), []).append(record)
-    return dict(sorted(groups.items()))
+    return {name: sorted(groups[name], key=lambda run: _cell(run.key)) for name in sorted(groups)}
 
 
 def score_of(record: RunRecord) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -61,6 +61,48 @@ def env(
         print_json({"holds": not failed, "checks": [asdict(one) for one in done]})
     else:
         print_table(("scenario", "check", "holds", "values"), _rows(done))
+    return 1 if failed else None
+
+
+@check.command(epilog="Example: fleetgym check scenario cti/linux-cron-persistence")
+@click.argument("names", nargs=-1)
+@as_json
+def scenario(names: tuple[str, ...], *, as_json: bool) -> int | None:
+    """Refuse scenarios that changed without another version; all of them without NAMES.
+
+    A run's id names its scenario's version, so that equal ids mean equal tasks. A scenario's file
+    keeps the digest of each version in its changelog. Exit code 1 when one does not fit.
+    """
+    from fleetgym.contracts.errors import UnknownName
+    from fleetgym.env.scenario_files import version_problems
+    from fleetgym.registry import Registry
+
+    known = Registry.discover().scenarios()
+    for name in names:
+        if name not in known:
+            raise UnknownName("scenario", name, known)
+    rows: list[dict[str, Any]] = []
+    for name in names or known:
+        source = known[name].source
+        problems = version_problems(source) if source else ["no file declares it"]
+        rows.append(
+            {
+                "scenario": name,
+                "version": known[name].version,
+                "file": str(source or ""),
+                "problems": problems,
+            }
+        )
+    failed = [row for row in rows if row["problems"]]
+    if as_json:
+        print_json({"holds": not failed, "scenarios": rows})
+    else:
+        for row in failed:
+            for problem in row["problems"]:
+                click.echo(f"{row['file'] or row['scenario']}: {problem}")
+        click.echo(
+            f"{len(rows) - len(failed)} of {len(rows)} scenarios are what their version says."
+        )
     return 1 if failed else None
 
 

@@ -30,6 +30,11 @@ class Brief:
     artifact_schema: Mapping[str, Any]
     """JSON Schema of what ``submit`` takes, as JSON text, in its argument ``answer``."""
 
+    @property
+    def prompt(self) -> str:
+        """``system`` and ``task`` as one text, for agents that take only one."""
+        return f"{self.system}\n\n{self.task}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelEndpoint:

@@ -54,12 +54,13 @@ class UnknownName(SpecError):
         name: The name as it was given.
     """
 
-    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+    def __init__(self, kind: str, name: str, known: Iterable[str], *, remedy: str = "") -> None:
         self.kind = kind
         self.name = name
         names = sorted(known)
         shown = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
-        hint = did_you_mean(name, names) or (f"Known: {shown}." if names else "There are none.")
+        hint = f"Known: {shown}." if names else "There are none."
+        hint = did_you_mean(name, names) or f"{hint} {remedy}".rstrip()
         super().__init__(f"There is no {kind} {name!r}. {hint}")
 
 

@@ -44,6 +44,7 @@ class FailureCategory(StrEnum):
     TOOL_FAILURE = "tool_failure"
     HALLUCINATED_TOOL = "hallucinated_tool"
     HALLUCINATED_ARGUMENT = "hallucinated_argument"
+    MODEL_FAILURE = "model_failure"
     TIMEOUT = "timeout"
     UNCLEAR_GOAL = "unclear_goal"
     MALFORMED_OUTPUT = "malformed_output"

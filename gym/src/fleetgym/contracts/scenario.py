@@ -9,6 +9,7 @@ from fleetgym.contracts.json import digest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 __all__ = ["Budget", "Scenario"]
 
@@ -61,6 +62,13 @@ class Scenario:
     artifact_schema: Mapping[str, Any]
     """JSON Schema of what it hands in."""
 
+    checkpoints: Mapping[str, Mapping[str, float]] = field(
+        default_factory=dict[str, "Mapping[str, float]"]
+    )
+    """By grader, the names and weights of its checkpoints. An env whose grader is named here, and
+    sets others, refuses to start.
+    """
+
     budget: Budget = field(default_factory=Budget)
 
     success_at: float = 0.8
@@ -69,6 +77,9 @@ class Scenario:
     parameters: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """What the environment's generator needs; JSON."""
 
+    source: Path | None = field(default=None, compare=False)
+    """The file that declares it, if one does."""
+
     def digest(self) -> str:
-        """Return the SHA-256 of everything above."""
-        return digest(asdict(self))
+        """Return the SHA-256 of everything above but ``source``."""
+        return digest({name: part for name, part in asdict(self).items() if name != "source"})

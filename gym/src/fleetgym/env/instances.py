@@ -107,11 +107,12 @@ def _touch(path: Path) -> None:
 
 
 def _key(env: ToolEnv, seed: int) -> str:
-    package = type(env).__module__.partition(".")[0]
+    packages = (type(env).__module__.partition(".")[0], *env.sources)
     scenario = replace(env.scenario, budget=Budget())  # no part of an instance
     # A mount that is made from sources is named after what it holds.
     mounts = {name: path.name for name, path in env.mounts().items()}
-    return digest([scenario.digest(), seed, mounts, _source_digest(package)])[:32]
+    sources = [_source_digest(package) for package in packages]
+    return digest([scenario.digest(), seed, mounts, sources])[:32]
 
 
 @cache

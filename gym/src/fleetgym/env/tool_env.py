@@ -85,6 +85,9 @@ class ToolEnv(gymnasium.Env[dict[str, Any], dict[str, Any]]):
     system: ClassVar[str]
     """The agent's role and the rules, the same for every scenario."""
 
+    sources: ClassVar[tuple[str, ...]] = ()
+    """Other packages that make instances; when their source changes, instances are made anew."""
+
     limits: ClassVar[Limits] = Limits()
 
     def __init__(
@@ -204,12 +207,22 @@ class ToolEnv(gymnasium.Env[dict[str, Any], dict[str, Any]]):
         self._sandbox = self._sandboxes.open(self.sandbox_spec, self._instance.data)
         self._checkpoints = self.grader.checkpoints(self._instance.truth)
         scoring.validate_weights(self._checkpoints)
+        self._compare_checkpoints()
         self._trajectory = []
         self._score = scoring.score(self._checkpoints, ())
         self._said = ""
         self._over = False
         observation = {"tool": "", "content": self._current.prompt, "is_error": 0, "step": 0}
         return observation, {"seed": seed, "score": 0.0, "parts": dict(self._score.parts)}
+
+    def _compare_checkpoints(self) -> None:
+        declared = self.scenario.checkpoints.get(self.grader.name)
+        weights = {checkpoint.name: checkpoint.weight for checkpoint in self._checkpoints}
+        if declared is not None and dict(declared) != weights:
+            raise SpecError(
+                f"{self.scenario.id} declares for {self.grader.name} the checkpoints "
+                f"{dict(declared)}, but it sets {weights}. Declare these, in a new version."
+            )
 
     @cached_property
     def sandbox_spec(self) -> SandboxSpec:

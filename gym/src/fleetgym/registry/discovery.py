@@ -29,6 +29,8 @@ __all__ = ["GROUP", "Broken", "Registry"]
 GROUP = "fleetgym"
 """The one entry-point group."""
 
+_ADD_PLUGIN = "`fleetgym plugins add FOLDER` adds a framework, or brings back one that is gone."
+
 _Spec = TypeVar("_Spec")
 
 
@@ -88,7 +90,9 @@ class Registry:
         for broken in self.broken if name not in self.frameworks else ():
             if broken.name == name:
                 raise OperatorError(f"Framework {name!r} is broken: {broken.reason}")
-        return _get("framework", name, self.frameworks)
+        if name not in self.frameworks:
+            raise UnknownName("framework", name, self.frameworks, remedy=_ADD_PLUGIN)
+        return self.frameworks[name]
 
     def grader(self, name: str) -> GraderSpec:
         """Return one grader's spec, or raise ``UnknownName``."""

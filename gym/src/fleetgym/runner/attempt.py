@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from fleetgym.contracts.errors import FleetgymError, SandboxError
+from fleetgym.contracts.errors import FleetgymError, MissingDependency, SandboxError
 from fleetgym.contracts.record import (
     ModelCallRecord,
     Outcome,
@@ -93,6 +93,8 @@ class Attempt:
             await self._in_thread(self._reset)
             self.setup_s = time.monotonic() - started
             await self._act(self._open())
+        except MissingDependency:
+            raise  # of every run, not of this one
         except FleetgymError as error:
             self.failure = str(error)
         except Exception as error:  # noqa: BLE001 - whatever breaks here is ours, never the agent's
@@ -182,9 +184,8 @@ class Attempt:
 
         brief = session.brief
         policy = self.lane.policy(self._env.scenario.environment)
-        prompt = f"{brief.system}\n\n{brief.task}"
         tools = {tool.name for tool in brief.tools}
-        await self._in_thread(functools.partial(play, policy, prompt, call, tools=tools))
+        await self._in_thread(functools.partial(play, policy, brief.prompt, call, tools=tools))
         session.end("worker")
 
     async def _work(self, session: Session) -> None:

@@ -111,9 +111,12 @@ def _part(
             checks += [_gymnasium(env), _repeats(env, seeds[0], _expert(policy))]
         for seed in seeds:
             expert = _episode(env, seed, _expert(policy))
-            checks += [_at_least("expert", env, seed, expert.score), _telescopes(env, seed, expert)]
-            checks.append(_at_most("no-op", env, seed, _episode(env, seed, _placeholder).score))
-            checks.append(_at_most("random", env, seed, _episode(env, seed, _random).score))
+            holds = expert.score >= EXPERT_AT_LEAST
+            checks.append(_scored("expert", env, seed, f"at least {EXPERT_AT_LEAST}", holds))
+            checks.append(_telescopes(env, seed, expert))
+            for name, act in (("no-op", _placeholder), ("random", _random)):
+                holds = _episode(env, seed, act).score <= IDLE_AT_MOST
+                checks.append(_scored(name, env, seed, f"at most {IDLE_AT_MOST}", holds))
     finally:
         env.close()
         sandboxes.close()
@@ -154,7 +157,7 @@ class _Over(Exception):
 
 def _expert(policy: Any) -> Callable[[ToolEnv, Callable[[ToolCall], ToolResult]], None]:
     def act(env: ToolEnv, call: Callable[[ToolCall], ToolResult]) -> None:
-        play(policy, f"{env.brief.system}\n\n{env.brief.task}", call, tools=env.tools)
+        play(policy, env.brief.prompt, call, tools=env.tools)
 
     return act
 
@@ -199,30 +202,17 @@ def _gymnasium(env: ToolEnv) -> Check:
     return Check(name="gymnasium", scenario=env.scenario.id, holds=True)
 
 
-def _at_least(name: str, env: ToolEnv, seed: int, value: float) -> Check:
+def _scored(name: str, env: ToolEnv, seed: int, promise: str, holds: bool) -> Check:
+    """Return the check of the episode that ``env`` has just played."""
+    parts = ", ".join(f"{name} {part:.2f}" for name, part in env.score.parts.items())
     return Check(
         name=name,
         scenario=env.scenario.id,
         seed=seed,
-        holds=value >= EXPERT_AT_LEAST,
-        value=value,
-        detail=f"at least {EXPERT_AT_LEAST}; {_parts(env)}",
+        holds=holds,
+        value=env.score.value,
+        detail=f"{promise}; {parts}",
     )
-
-
-def _at_most(name: str, env: ToolEnv, seed: int, value: float) -> Check:
-    return Check(
-        name=name,
-        scenario=env.scenario.id,
-        seed=seed,
-        holds=value <= IDLE_AT_MOST,
-        value=value,
-        detail=f"at most {IDLE_AT_MOST}; {_parts(env)}",
-    )
-
-
-def _parts(env: ToolEnv) -> str:
-    return ", ".join(f"{name} {part:.2f}" for name, part in env.score.parts.items())
 
 
 def _telescopes(env: ToolEnv, seed: int, episode: _Episode) -> Check:

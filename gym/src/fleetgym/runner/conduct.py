@@ -82,11 +82,13 @@ class _Conductor:
         self.sockets: dict[str, str] = {}
         self.warm: set[str] = {REFERENCE}
         self.left = 0
-        self.progressed = asyncio.Event()
         self.fatal: FleetgymError | None = None
         self.deaths = 0
+        self.progress: asyncio.Future[None]
+        """Done at the next change of what is waiting, warm, left or fatal."""
 
     async def run(self) -> Counter[Outcome]:
+        self.progress = asyncio.get_running_loop().create_future()
         finished = self.directory.finished()
         self.waiting.extend((run, 1) for run in self.plan.runs if run.run_id not in finished)
         self.left = len(self.waiting)
@@ -116,7 +118,6 @@ class _Conductor:
                 ]
                 try:
                     while self.left and self.fatal is None:
-                        self.progressed.clear()
                         await self._wait(tasks)
                 finally:
                     for task in tasks:
@@ -127,19 +128,21 @@ class _Conductor:
 
     async def _wait(self, tasks: list[asyncio.Task[None]]) -> None:
         """Return on progress; raise what a task died of."""
-        progressed = asyncio.create_task(self.progressed.wait())
         alive = [task for task in tasks if not task.done()]
-        await asyncio.wait({progressed, *alive}, return_when=asyncio.FIRST_COMPLETED)
-        progressed.cancel()
+        await asyncio.wait({self.progress, *alive}, return_when=asyncio.FIRST_COMPLETED)
         for task in tasks:
             if task.done() and not task.cancelled() and task.exception() is not None:
                 raise task.exception() or RuntimeError
+
+    def _progressed(self) -> None:
+        made, self.progress = self.progress, asyncio.get_running_loop().create_future()
+        made.set_result(None)
 
     async def _warm(self, stack: contextlib.AsyncExitStack, name: str) -> None:
         parent = await FrameworkParent.start(self.registry.framework(name), self.sockets[name])
         stack.push_async_callback(parent.close)
         self.warm.add(name)
-        self.progressed.set()
+        self._progressed()
 
     def _next(self) -> tuple[PlannedRun, int] | None:
         """Take the first waiting run whose framework is warm."""
@@ -186,11 +189,8 @@ class _Conductor:
                 while ready and len(running) < slots and (work := self._next()):
                     running[work[0].run_id] = work
                     process.stdin.write(_ask(*work))
-                changed = asyncio.create_task(self.progressed.wait())
-                await asyncio.wait({reader, changed}, return_when=asyncio.FIRST_COMPLETED)
-                changed.cancel()
+                await asyncio.wait({reader, self.progress}, return_when=asyncio.FIRST_COMPLETED)
                 if not reader.done():
-                    await asyncio.sleep(0)
                     continue
                 line = reader.result()
                 if not line:
@@ -216,7 +216,7 @@ class _Conductor:
                 self._finished(record, *running.pop(record.run_id))
             case "fatal":
                 self.fatal = OperatorError(told["message"])
-                self.progressed.set()
+                self._progressed()
             case kind:
                 raise AssertionError(f"a lane said {kind!r}")
         return False
@@ -229,7 +229,7 @@ class _Conductor:
             self.left -= 1
             self.outcomes[record.outcome] += 1
         self.listener.finished(Finished(record, retried=again))
-        self.progressed.set()
+        self._progressed()
 
     def _died(self, running: dict[str, tuple[PlannedRun, int]]) -> None:
         """Put the runs of a lane that died back: the harness failed, not they."""
@@ -243,7 +243,7 @@ class _Conductor:
                 "was finished is kept; the same command goes on."
             )
         self.waiting.extendleft(running.values())
-        self.progressed.set()
+        self._progressed()
 
 
 def _ask(run: PlannedRun, attempt: int) -> bytes:

@@ -23,6 +23,8 @@ _LOOP = 3
 """Equal calls in a row that make a loop."""
 
 _SERVER_ERROR = 500
+_PROVIDERS_OWN = frozenset({401, 403, 404, 408, 429})
+"""Statuses below 500 that say nothing about the request: key, model name, rate limit, time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,9 +70,9 @@ def judge(ending: Ending) -> Verdict:
         detail = f"Ran out of {ending.ended_by.replace('_', ' ')} before submitting."
         return Verdict(Outcome.BUDGET_EXHAUSTED, category, step, detail)
     last = ending.model_calls[-1] if ending.model_calls else None
-    if last is not None and last.status >= _SERVER_ERROR:
+    if last is not None and (last.status >= _SERVER_ERROR or last.status in _PROVIDERS_OWN):
         detail = f"The last model call was answered with status {last.status}."
-        return Verdict(Outcome.MODEL_ERROR, Category.TOOL_FAILURE, step, detail)
+        return Verdict(Outcome.MODEL_ERROR, Category.MODEL_FAILURE, step, detail)
     if ending.worker.error or ending.worker.exit_code or ending.worker.signal:
         detail = ending.worker.error or _died(ending.worker)
         return Verdict(Outcome.FRAMEWORK_ERROR, category, step, detail)

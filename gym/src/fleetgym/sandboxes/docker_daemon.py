@@ -165,7 +165,11 @@ def connect() -> Daemon:
     try:
         with _asking("who it is", seconds=_CONNECT_S):
             client: Any = docker.from_env(timeout=_CONNECT_S).api
-            facts: dict[str, Any] = client.info()
+            try:
+                facts: dict[str, Any] = client.info()
+            except BaseException:
+                client.close()
+                raise
     except SandboxError as error:
         raise MissingDependency(
             f"The sandbox 'docker' needs a Docker daemon, and there is no help from one. {error} "
@@ -180,7 +184,7 @@ class _Conflict(SandboxError):
 
 
 @contextlib.contextmanager
-def _asking(what: str, *, seconds: int = ANSWER_S) -> Generator[None]:
+def _asking(what: str, *, seconds: int | None = None) -> Generator[None]:
     """Tell the errors of one request to the daemon in our words; NotFound is the caller's."""
     try:
         yield
@@ -197,7 +201,7 @@ def _asking(what: str, *, seconds: int = ANSWER_S) -> Generator[None]:
         if isinstance(root, TimeoutError) or "timed out" in str(root):
             raise SandboxTimeout(
                 f"The Docker daemon at {_address()} was asked {what}, and did not answer within "
-                f"{seconds} s."
+                f"{seconds or ANSWER_S} s."
             ) from error
         reason = root.strerror if isinstance(root, OSError) and root.strerror else str(root)
         raise SandboxError(

@@ -88,6 +88,7 @@ def run(
         SandboxError: It could not be started.
     """
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    scratch.chmod(0o700)  # a call before may have locked it, which must not end the episode
     neighbors = frozenset(_neighbors())
     bounds = _Bounds(scratch, seconds, limits)
     parent = os.getpid()

@@ -58,7 +58,7 @@ def open_toolset(mounts: Mapping[str, Path], limits: Limits) -> Mapping[str, Too
                 "the host's processes are hidden": ["them"] if shared else [],
                 "the host's environment is hidden": [n for n in variables if n in os.environ],
                 "there are no privileges": _privileges(),
-                "system calls are filtered": _system_calls(),
+                "system calls that no tool needs are refused": _system_calls(),
                 "tools cannot disturb the tool server": _disturbs(programs, shared=shared),
                 "memory is limited in total": programs.unless_killed(_MEMORY, "memory"),
                 "processes are limited": programs.unless_killed(_PROCESSES, "processes"),
@@ -69,10 +69,7 @@ def open_toolset(mounts: Mapping[str, Path], limits: Limits) -> Mapping[str, Too
     return {"try_everything": try_everything}
 
 
-_UNFILTERED = (
-    "system calls that no tool needs (filters are for x86-64 and 64-bit Arm, on a kernel with "
-    "CONFIG_SECCOMP_FILTER)"
-)
+_UNFILTERED = "them (filters are for x86-64 and 64-bit Arm, on a kernel with CONFIG_SECCOMP_FILTER)"
 _FOUR_PROCESSES = "import os, time; os.fork(); os.fork()"
 _MEMORY = f"{_FOUR_PROCESSES}; data = os.urandom(2**20) * 64; time.sleep(60)"
 _PROCESSES = f"{_FOUR_PROCESSES}; os.fork(); os.fork(); time.sleep(60)"

@@ -11,14 +11,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from fleetgym_env_cti_realm.drawing import one, some
-from fleetgym_env_cti_realm.scenarios.audit import request
-from fleetgym_env_cti_realm.scenarios.story import Event, Plot, Story
+from fleetgym_env_cti_realm.scenarios.story import Plot, Story
+from fleetgym_estate.audit import request
+from fleetgym_estate.drawing import one, some
 
 if TYPE_CHECKING:
     from numpy.random import Generator
 
-    from fleetgym_env_cti_realm.estate import Cluster, Estate
+    from fleetgym_estate.estate import Cluster, Estate
+    from fleetgym_estate.event import Event
 
 __all__ = ["STORY"]
 

@@ -11,17 +11,18 @@ import re
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from fleetgym_env_cti_realm.drawing import azure_ip, one, some
-from fleetgym_env_cti_realm.scenarios.story import Event, Plot, Story
-from fleetgym_env_cti_realm.telemetry.draw import compact, guid, name_guid
-from fleetgym_env_cti_realm.telemetry.identity import tokens
+from fleetgym_env_cti_realm.scenarios.story import Plot, Story
+from fleetgym_estate.drawing import azure_ip, one, some
+from fleetgym_estate.event import Event
+from fleetgym_estate.telemetry.draw import compact, guid, name_guid
+from fleetgym_estate.telemetry.identity import tokens
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.random import Generator
 
-    from fleetgym_env_cti_realm.estate import Application, Estate
+    from fleetgym_estate.estate import Application, Estate
 
 __all__ = ["STORY"]
 

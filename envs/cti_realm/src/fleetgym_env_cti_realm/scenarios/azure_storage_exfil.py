@@ -11,14 +11,15 @@ import re
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from fleetgym_env_cti_realm.drawing import azure_ip, one, some
-from fleetgym_env_cti_realm.scenarios.story import Event, Plot, Story
-from fleetgym_env_cti_realm.telemetry.draw import guid
+from fleetgym_env_cti_realm.scenarios.story import Plot, Story
+from fleetgym_estate.drawing import azure_ip, one, some
+from fleetgym_estate.event import Event
+from fleetgym_estate.telemetry.draw import guid
 
 if TYPE_CHECKING:
     from numpy.random import Generator
 
-    from fleetgym_env_cti_realm.estate import Estate, StorageAccount
+    from fleetgym_estate.estate import Estate, StorageAccount
 
 __all__ = ["STORY"]
 

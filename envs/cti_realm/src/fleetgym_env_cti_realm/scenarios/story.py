@@ -3,29 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from numpy.random import Generator
 
-    from fleetgym_env_cti_realm.estate import Estate
+    from fleetgym_estate.estate import Estate
+    from fleetgym_estate.event import Event
 
-__all__ = ["Event", "Plot", "Story"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """A row to be planted; columns that are not given are filled as background rows are."""
-
-    table: str
-    values: Mapping[str, Any]
-    asked_for: bool = False
-    """Whether it is one of the rows that the detection has to return.
-
-    The rest are the intrusion's context, and benign look-alikes.
-    """
+__all__ = ["Plot", "Story"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,1 @@
+"""Builds fleetgym's container images."""

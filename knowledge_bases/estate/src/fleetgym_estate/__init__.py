@@ -1,0 +1,1 @@
+"""Companies and their Microsoft-shaped telemetry, generated from a seed."""

@@ -1,0 +1,171 @@
+"""Daemons that are absent, hang or die: no score, no hang, and a message that says so."""
+
+from __future__ import annotations
+
+import gc
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import docker
+import pytest
+
+from fleetgym.contracts.errors import MissingDependency, SandboxError, SandboxTimeout
+from fleetgym.contracts.sandbox import Limits
+from fleetgym.contracts.tools import ToolCall, ToolResult
+from fleetgym.sandboxes import conversation, provider
+from fleetgym.sandboxes import docker_daemon as daemon_module
+from own_daemon import OwnDaemon, own_daemon
+
+if TYPE_CHECKING:
+    from conftest import World
+    from daemon_proxy import DaemonProxy
+    from fleetgym.contracts.sandbox import Sandbox
+
+pytestmark = [
+    pytest.mark.docker,
+    # The SDK drops sockets that it could not connect.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+@pytest.fixture(autouse=True)
+def dropped_sockets() -> Iterator[None]:
+    """Let them be collected here and in no other test."""
+    yield
+    gc.collect()
+
+
+def begin_hanging(sandbox: Sandbox, data: Path, threads: ThreadPoolExecutor) -> Any:
+    """Call a tool that never answers; return when it says through the data that it has begun."""
+    call = threads.submit(sandbox.call, ToolCall("hang", {"text": "/sandbox/data/begun"}))
+    (data / "begun").read_text()
+    return call
+
+
+@pytest.fixture
+def pipe(in_docker: World) -> None:
+    begun = in_docker.data / "begun"
+    os.mkfifo(begun)
+    begun.chmod(0o666)
+
+
+def test_without_a_daemon_the_message_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    with pytest.raises(
+        MissingDependency,
+        match=r"none\.sock was asked who it is, and could not be reached: No such file or "
+        r"directory\. Start it \(`systemctl start docker`\)",
+    ):
+        provider("docker")
+
+
+def test_a_daemon_that_never_answers_is_told_within_its_time(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(daemon_module, "_CONNECT_S", 1)
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/deaf.sock")
+    with socket.socket(socket.AF_UNIX) as deaf:
+        deaf.bind(str(tmp_path / "deaf.sock"))
+        deaf.listen()
+        with pytest.raises(MissingDependency, match="did not answer within 1 s"):
+            provider("docker")
+
+
+def test_a_daemon_that_falls_silent_voids_the_next_episode_within_its_time(
+    in_docker: World, daemon_proxy: DaemonProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(daemon_module, "ANSWER_S", 1)
+    with closing(provider("docker")) as sandboxes:
+        daemon_proxy.fall_silent()
+        with pytest.raises(SandboxTimeout, match="did not answer within 1 s"):
+            sandboxes.open(in_docker.spec(), in_docker.data)
+
+
+@pytest.mark.usefixtures("pipe")
+def test_a_daemon_that_dies_ends_calls_and_later_episodes_with_an_error(
+    in_docker: World, daemon_proxy: DaemonProxy
+) -> None:
+    with closing(provider("docker")) as sandboxes, ThreadPoolExecutor(1) as threads:
+        sandbox = sandboxes.open(in_docker.spec(), in_docker.data)
+        call = begin_hanging(sandbox, in_docker.data, threads)
+        daemon_proxy.die()
+        with pytest.raises(SandboxError, match="died during hang"):
+            call.result(timeout=30)
+        sandbox.close()
+        with pytest.raises(SandboxError, match="could not be reached"):
+            sandboxes.open(in_docker.spec(), in_docker.data)
+
+
+def test_a_daemon_that_comes_back_is_used_again(
+    in_docker: World, docker_daemon: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from daemon_proxy import proxy_of
+
+    with proxy_of(docker_daemon, tmp_path) as first:
+        monkeypatch.setenv("DOCKER_HOST", first.address)
+        sandboxes = provider("docker")
+        sandbox = sandboxes.open(in_docker.spec(), in_docker.data)
+        first.die()
+        with pytest.raises(SandboxError):
+            sandbox.call(ToolCall("echo", {"text": "a"}))
+        sandbox.close()
+    with proxy_of(docker_daemon, tmp_path), closing(sandboxes):
+        again = sandboxes.open(in_docker.spec(), in_docker.data)
+        assert again.call(ToolCall("echo", {"text": "a"})) == ToolResult("a")
+
+
+@pytest.fixture
+def own_dockerd(docker_daemon: str, probe_image: str) -> Iterator[OwnDaemon]:
+    """A daemon that belongs to the test alone, and has the image of the others."""
+    if os.geteuid() != 0 or shutil.which("dockerd") is None:
+        pytest.fail("This test starts a Docker daemon: it needs root and `apt install docker.io`.")
+    with own_daemon() as daemon:
+        with (
+            closing(docker.DockerClient(docker_daemon, timeout=300)) as from_client,
+            closing(docker.DockerClient(daemon.address, timeout=300)) as to_client,
+        ):
+            image = from_client.images.get(probe_image)
+            to_client.images.load(b"".join(image.save(named=True)))
+        yield daemon
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("pipe")
+def test_a_dockerd_that_is_killed_ends_calls_with_an_error(
+    in_docker: World, own_dockerd: OwnDaemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", own_dockerd.address)
+    with closing(provider("docker")) as sandboxes, ThreadPoolExecutor(1) as threads:
+        sandbox = sandboxes.open(in_docker.spec(), in_docker.data)
+        call = begin_hanging(sandbox, in_docker.data, threads)
+        own_dockerd.kill()
+        with pytest.raises(SandboxError, match="died during hang"):
+            call.result(timeout=30)
+        sandbox.close()
+        with pytest.raises(SandboxError, match="could not be reached"):
+            sandboxes.open(in_docker.spec(), in_docker.data)
+
+
+@pytest.mark.slow
+def test_a_dockerd_that_is_stopped_ends_calls_within_their_time(
+    in_docker: World, own_dockerd: OwnDaemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", own_dockerd.address)
+    monkeypatch.setattr(daemon_module, "ANSWER_S", 1)
+    monkeypatch.setattr(conversation, "PATIENCE_S", 1)
+    with closing(provider("docker")) as sandboxes:
+        spec = in_docker.spec(limits=Limits(call_seconds=1))
+        sandbox = sandboxes.open(spec, in_docker.data)
+        own_dockerd.stop()
+        with pytest.raises(SandboxTimeout, match="echo did not answer within 2 s"):
+            sandbox.call(ToolCall("echo", {"text": "a"}))
+        sandbox.close()
+        own_dockerd.go_on()
