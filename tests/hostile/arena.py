@@ -75,7 +75,7 @@ class Episode:
         try:
             connection.request(
                 method or ("GET" if body is None else "POST"),
-                path if path.startswith("//") or path.startswith("/r") else self.path + path,
+                path if path.startswith(("//", "/r")) else self.path + path,
                 sent,
                 own if headers is None else dict(headers),
             )

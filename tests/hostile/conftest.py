@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent / "distribution")]
+DISTRIBUTION = Path(__file__).parent / "distribution"
+sys.path[:0] = [str(Path(__file__).parent), str(DISTRIBUTION)]
 
 from arena import Arena, LaneProcess, expert_calls  # noqa: E402
 from fleetgym.sandboxes import KINDS  # noqa: E402
+from fleetgym.version import __version__  # noqa: E402
 
 ISOLATING = [kind for kind in KINDS if kind != "none"]
 MARKS = {"docker": [pytest.mark.docker]}
+
+
+@pytest.fixture(scope="session")
+def hostile_image(docker_daemon: str) -> Iterator[str]:
+    """Build the image that the environment names, with its tool inside."""
+    name = "fleetgym-test-hostile"
+    subprocess.run(
+        [
+            "docker", "--host", docker_daemon, "build", "--quiet", "--tag", name,
+            "--build-arg", f"VERSION={__version__}", str(DISTRIBUTION),
+        ],
+        check=True,
+        capture_output=True,
+    )  # fmt: skip
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("FLEETGYM_HOSTILE_IMAGE", name)
+        yield name
 
 
 @pytest.fixture(
@@ -27,7 +47,7 @@ MARKS = {"docker": [pytest.mark.docker]}
 )
 def kind(request: pytest.FixtureRequest) -> str:
     if request.param == "docker":
-        request.getfixturevalue("docker_daemon")
+        request.getfixturevalue("hostile_image")
     return str(request.param)
 
 

@@ -80,7 +80,7 @@ NOTHING_EARNED = {
     "a query that reads files": text(kql_query="\"externaldata(x: string)['/etc/shadow']\""),
     "a query that calls for SQL": text(kql_query="\"print read_text('/etc/passwd')\""),
     "a query without end": text(
-        kql_query='"range x from 1 to 30000000 step 1 | extend k=1 | join kind=inner (range y from 1 '
+        kql_query='"range x from 1 to 30000000 step 1 | extend k=1 | join (range y from 1 '
         'to 30000000 step 1 | extend k=1) on k | summarize sum(x*y)"'
     ),
     "a query that forges its grade": text(

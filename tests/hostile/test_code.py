@@ -42,7 +42,9 @@ PYTHON = {
     "another run's record": "attempt(lambda: read('{record}'))",
     "the directory of the runs": "attempt(lambda: os.listdir('{runs}'))",
     "the state directory": "attempt(lambda: os.listdir('{home}/cache'), bool)",
-    "the ground truth": "attempt(lambda: glob.glob('{home}/**/instance.json', recursive=True), bool)",
+    "the ground truth": (
+        "attempt(lambda: glob.glob('{home}/**/instance.json', recursive=True), bool)"
+    ),
     "the ground truth beside the data": (
         "attempt(lambda: glob.glob('/sandbox/**/instance.json', recursive=True), bool)"
     ),
@@ -50,7 +52,7 @@ PYTHON = {
     "shadow": "attempt(lambda: read('/etc/shadow'))",
     "homes": "attempt(lambda: os.listdir('/root') + os.listdir('/home'), bool)",
     "the daemon's socket": (
-        "attempt(lambda: [p for p in glob.glob('/run/*sock*') + glob.glob('/var/run/*sock*')], bool)"
+        "attempt(lambda: glob.glob('/run/*sock*') + glob.glob('/var/run/*sock*'), bool)"
     ),
     "what knows the answers": (
         "for name in ('fleetgym_env_cti_realm', 'fleetgym_graders', 'fleetgym_env_hostile'):\n"
@@ -75,8 +77,8 @@ PYTHON = {
     "the root": "attempt(lambda: open('/leak', 'w'))",
     "the kernel's parameters": (
         "attempt(lambda: open('/proc/sys/kernel/core_pattern', 'r+b'))\n"
-        "attempt(lambda: [os.path.join(at, f) for at, _, files in os.walk('/proc/sys') for f in files"
-        " if os.access(os.path.join(at, f), os.W_OK)], bool)"
+        "found = [os.path.join(at, f) for at, _, files in os.walk('/proc/sys') for f in files]\n"
+        "attempt(lambda: [path for path in found if os.access(path, os.W_OK)], bool)"
     ),
     "the magic key": "attempt(lambda: open('/proc/sysrq-trigger', 'r+b'))",
     "the control groups": (
@@ -90,13 +92,15 @@ PYTHON = {
     "its parents' memory": "attempt(lambda: read(f'/proc/{os.getppid()}/mem', 1))",
     "the first process's root": "attempt(lambda: read('/proc/1/root{file}'))",
     "its parents' descriptors": (
-        "attempt(lambda: [os.open(p, os.O_RDWR) for p in glob.glob(f'/proc/{server()}/fd/*')], bool)"
+        "found = glob.glob(f'/proc/{server()}/fd/*')\n"
+        "attempt(lambda: [os.open(path, os.O_RDWR) for path in found], bool)"
     ),
     "tracing the server": "attempt(lambda: check(libc.ptrace(16, server(), 0, 0)))",
     "tracing the first process": "attempt(lambda: check(libc.ptrace(16, 1, 0, 0)))",
     "the server's memory by a system call": (
         "buffer = ctypes.create_string_buffer(8)\n"
-        "class V(ctypes.Structure): _fields_ = [('base', ctypes.c_void_p), ('len', ctypes.c_size_t)]\n"
+        "class V(ctypes.Structure):\n"
+        "    _fields_ = [('base', ctypes.c_void_p), ('len', ctypes.c_size_t)]\n"
         "near = V(ctypes.addressof(buffer), 8); far = V(0x400000, 8)\n"
         "attempt(lambda: check(libc.process_vm_readv(server(), ctypes.byref(near), 1,"
         " ctypes.byref(far), 1, 0)))"
@@ -123,12 +127,16 @@ PYTHON = {
     "a user namespace": "attempt(lambda: check(libc.unshare(0x10000000)))",
     "a mount namespace": "attempt(lambda: check(libc.unshare(0x00020000)))",
     "a network namespace": "attempt(lambda: check(libc.unshare(0x40000000)))",
-    "a user namespace by clone": "attempt(lambda: check(libc.syscall(56, 0x10000000 | 17, 0, 0, 0, 0)))",
+    "a user namespace by clone": (
+        "attempt(lambda: check(libc.syscall(56, 0x10000000 | 17, 0, 0, 0, 0)))"
+    ),
     "another's namespaces": (
         "for name in ('net', 'mnt', 'pid', 'user'):\n"
         "    attempt(lambda: check(libc.setns(os.open(f'/proc/1/ns/{name}', os.O_RDONLY), 0)))"
     ),
-    "mounting": "os.mkdir('m'); attempt(lambda: check(libc.mount(b'none', b'm', b'tmpfs', 0, None)))",
+    "mounting": (
+        "os.mkdir('m'); attempt(lambda: check(libc.mount(b'none', b'm', b'tmpfs', 0, None)))"
+    ),
     "mounting the root again": ("attempt(lambda: check(libc.mount(None, b'/', None, 32, None)))"),
     "changing the root": "attempt(lambda: os.chroot('/proc/1/root'))",
     "raising limits": (
@@ -144,7 +152,8 @@ PYTHON = {
     ),
     "a kernel module": "attempt(lambda: check(libc.syscall(313, 0, b'', 0)))",
     "performance counters": (
-        "attributes = (ctypes.c_char * 128)(); ctypes.c_uint.from_buffer(attributes, 4).value = 128\n"
+        "attributes = (ctypes.c_char * 128)()\n"
+        "ctypes.c_uint.from_buffer(attributes, 4).value = 128\n"
         "attempt(lambda: check(libc.syscall(298, attributes, 1, -1, -1, 0)))"
     ),
     # the network
@@ -168,8 +177,12 @@ PYTHON = {
     "raw packets": "attempt(lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, 1))",
     "the wire": "attempt(lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 768))",
     "other interfaces": "attempt(lambda: [n for _, n in socket.if_nameindex() if n != 'lo'], bool)",
-    "a virtual machine's host": "attempt(lambda: socket.socket(40, socket.SOCK_STREAM).connect((2, 1)))",
-    "shared memory of the host": "attempt(lambda: check(libc.shmat(libc.shmget({shm}, 1, 0o400), 0, 0)))",
+    "a virtual machine's host": (
+        "attempt(lambda: socket.socket(40, socket.SOCK_STREAM).connect((2, 1)))"
+    ),
+    "shared memory of the host": (
+        "attempt(lambda: check(libc.shmat(libc.shmget(0, 1, 0o400), 0, 0)))"
+    ),
     # limits
     "too many files": "attempt(lambda: [open('/dev/null') for _ in range(500)])",
     "a huge file": "attempt(lambda: os.truncate(os.open('huge', os.O_RDWR | os.O_CREAT), 2**40))",
@@ -184,14 +197,15 @@ PYTHON = {
     "many threads": (
         "import threading\n"
         "def start():\n"
-        "    for _ in range(5000): threading.Thread(target=time.sleep, args=(1,), daemon=True).start()\n"
+        "    for _ in range(5000):\n"
+        "        threading.Thread(target=time.sleep, args=(1,), daemon=True).start()\n"
         "attempt(start); sys.stdout.flush(); os._exit(0)"
     ),
     "much locked memory": (
         "m = ctypes.create_string_buffer(2**26); attempt(lambda: check(libc.mlock(m, 2**26)))"
     ),
 }
-"""Each says ESCAPED when it has what it wanted, and else why it has not; none would do harm then."""
+"""Each says ESCAPED when it has what it wanted, which does no harm, and else why it has not."""
 
 SEEN = """
 def seen(pid):
@@ -208,8 +222,10 @@ ENDLESS = {
     "a loop": ("python", "while True: pass"),
     "a program that will not be told": (
         "python",
-        "import signal\nfor n in range(1, 65):\n    try: signal.signal(n, signal.SIG_IGN)\n"
-        "    except (OSError, ValueError): pass\nwhile True: pass",
+        (
+            "import signal\nfor n in range(1, 65):\n    try: signal.signal(n, signal.SIG_IGN)\n"
+            "    except (OSError, ValueError): pass\nwhile True: pass"
+        ),
     ),
     "a background program": ("bash", "sleep 300 & setsid sleep 300 & wait"),
     "a flood of output": ("bash", "yes"),
@@ -268,7 +284,6 @@ def test_a_program_does_not_get_out(
         "{resolver}": str(outside.resolver.getsockname()[1]),
         "{lane_port}": str(intruder.address[1]),
         "{abstract}": outside.name,
-        "{shm}": "0",
     }
     code = arena.filled(PYTHON[name])
     for word, value in words.items():

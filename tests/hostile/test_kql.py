@@ -106,14 +106,18 @@ REFUSALS = {
         "failed: .* Lists larger",
     ),
     "a join bomb": (
-        "range x from 1 to 30000000 step 1 | extend k = 1 | join kind=inner "
-        "(range y from 1 to 30000000 step 1 | extend k = 1) on k | summarize sum(x * y)",
+        (
+            "range x from 1 to 30000000 step 1 | extend k = 1 | join kind=inner "
+            "(range y from 1 to 30000000 step 1 | extend k = 1) on k | summarize sum(x * y)"
+        ),
         TOO_LARGE,
     ),
     "a string bomb": ("print strlen(strrep('a', 2000000000))", TOO_LARGE + "|failed|" + REFUSED),
     "a mv-expand bomb": (
-        "range x from 1 to 100000 step 1 | extend l = range(1, 100000) | mv-expand l | "
-        "summarize dcount(strcat(x, l))",
+        (
+            "range x from 1 to 100000 step 1 | extend l = range(1, 100000) | mv-expand l | "
+            "summarize dcount(strcat(x, l))"
+        ),
         TOO_LARGE + "|" + REFUSED,
     ),
     "brackets without end": ("print " + "(" * 9000 + "1" + ")" * 9000, TOO_LARGE + "|" + REFUSED),

@@ -109,8 +109,10 @@ HARMLESS = {
     "signs of LIKE": "%_%_zzz",
     "a NUL by an escape": "\x00' OR 1=1 --",
 }
-MODIFIERS = ("", "|contains", "|startswith", "|endswith", "|all", "|cased", "|re", "|cidr", "|base64",
-             "|windash", "|wide|base64offset|contains", "|exists", "|gt", "|fieldref")  # fmt: skip
+MODIFIERS = (
+    "", "|contains", "|startswith", "|endswith", "|all", "|cased", "|re", "|cidr", "|base64",
+    "|windash", "|wide|base64offset|contains", "|exists", "|gt", "|fieldref",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -146,7 +146,7 @@ ATTACKS = {
     "a repeat of repeats": ("SELECT repeat(repeat(repeat('a', 9999), 9999), 999)", TOO_LARGE),
     "a hashing bomb": ("SELECT count(DISTINCT hash(range)) FROM range(900000000)", TOO_LARGE),
     "a window bomb": (
-        "SELECT max(s) FROM (SELECT sum(range) OVER (ORDER BY hash(range)) s FROM range(900000000))",
+        "SELECT max(s) FROM (SELECT sum(i) OVER (ORDER BY hash(i)) s FROM range(900000000) t(i))",
         TOO_LARGE,
     ),
     "a string_agg bomb": (
@@ -155,13 +155,17 @@ ATTACKS = {
     ),
     "an array bomb": ("SELECT len(list_resize([1], 4000000000))", TOO_LARGE + "|failed"),
     "a lambda bomb": (
-        "SELECT len(list_transform(range(20000), lambda x: list_sum(list_transform(range(20000), "
-        "lambda y: x * y))))",
+        (
+            "SELECT len(list_transform(range(20000), lambda x: "
+            "list_sum(list_transform(range(20000), lambda y: x * y))))"
+        ),
         TOO_LARGE,
     ),
     "a CTE bomb": (
-        "WITH a AS (FROM range(9999) t(x)), b AS (FROM a a1, a a2 SELECT a1.x x), "
-        "c AS (FROM b b1, b b2 SELECT b1.x x) SELECT max(hash(x)) FROM c",
+        (
+            "WITH a AS (FROM range(9999) t(x)), b AS (FROM a a1, a a2 SELECT a1.x x), "
+            "c AS (FROM b b1, b b2 SELECT b1.x x) SELECT max(hash(x)) FROM c"
+        ),
         TOO_LARGE,
     ),
     "brackets without end": ("SELECT " + "(" * 9000 + "1" + ")" * 9000, "nested too deeply|parse"),
@@ -186,7 +190,10 @@ ATTACKS = {
     ),
     "a decimal bomb": ("SELECT factorial(33000000)", TOO_LARGE + "|failed"),
     "a date bomb": (
-        "SELECT count(*) FROM generate_series(DATE '0001-01-01', DATE '9999-01-01', INTERVAL '1 microsecond')",
+        (
+            "SELECT count(*) FROM generate_series(DATE '0001-01-01', DATE '9999-01-01', "
+            "INTERVAL '1 microsecond')"
+        ),
         TOO_LARGE + "|failed",
     ),
 }

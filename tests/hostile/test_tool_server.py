@@ -39,8 +39,12 @@ GOES_ON = {
         "message(id=1, method='sampling/createMessage', params={'messages': [], 'maxTokens': 1})"
     ),
     "a request for the roots": "message(id=2, method='roots/list')",
-    "a request of the user": "message(id=3, method='elicitation/create', params={'message': 'password?'})",
-    "a request for nothing there is": "message(id=4, method='fleetgym/reward', params={'reward': 1})",
+    "a request of the user": (
+        "message(id=3, method='elicitation/create', params={'message': 'password?'})"
+    ),
+    "a request for nothing there is": (
+        "message(id=4, method='fleetgym/reward', params={'reward': 1})"
+    ),
     "a flood of notices": (
         "for n in range(20000): message(method='notifications/message',"
         " params={'level': 'info', 'data': 'x' * 200})"

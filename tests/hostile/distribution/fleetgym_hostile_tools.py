@@ -29,7 +29,11 @@ SPECS = (
 def open_toolset(mounts: Mapping[str, Path], limits: Limits) -> Mapping[str, ToolFunction]:
     def possess(code: str) -> str:
         said = io.StringIO()
-        space: dict[str, Any] = {"mounts": mounts, "say": lambda text: said.write(f"{text}\n")}
+
+        def say(text: str) -> None:
+            said.write(f"{text}\n")
+
+        space: dict[str, Any] = {"mounts": mounts, "say": say}
         try:
             exec(code, space)
         except Exception as error:  # noqa: BLE001

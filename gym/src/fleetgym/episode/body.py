@@ -43,7 +43,7 @@ async def read_object(request: Request) -> dict[str, Any]:
         raise BadRequest("The body is not JSON.") from error
     if not isinstance(body, dict):
         raise BadRequest("The body must be a JSON object.")
-    if _deeper_than(MAX_DEPTH, body):
+    if _deeper_than(MAX_DEPTH, cast("object", body)):
         raise BadRequest(f"The body is nested more than {MAX_DEPTH} deep.")
     if b"\\ud" in data.lower():  # the only way in for half a pair, and rare
         body = json.loads(json.dumps(body, ensure_ascii=False).encode(errors="replace"))

@@ -3,7 +3,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,14 +10,11 @@ from fleetgym.contracts.sandbox import Limits, SandboxSpec
 from fleetgym_env_cti_realm import instance
 from fleetgym_env_cti_realm.env import CtiRealmEnv
 
-GENERAL = "fleetgym.toolserver.shell"
-SHELL = GENERAL if find_spec(GENERAL) else "fleetgym_hostile_shell"
-
 
 class HostileEnv(CtiRealmEnv):
     toolsets: ClassVar[tuple[str, ...]] = (
         *CtiRealmEnv.toolsets,
-        SHELL,
+        "fleetgym.toolserver.shell",
         "fleetgym_hostile_tools",
     )
     limits: ClassVar[Limits] = Limits(
@@ -31,9 +27,7 @@ class HostileEnv(CtiRealmEnv):
 
     @property
     def sandbox_spec(self) -> SandboxSpec:  # pyright: ignore[reportIncompatibleVariableOverride]
-        spec = super().sandbox_spec
-        image: dict[str, Any] = {"image": os.environ.get("FLEETGYM_HOSTILE_IMAGE", "")}
-        return replace(spec, **image) if image["image"] else spec
+        return replace(super().sandbox_spec, image=os.environ.get("FLEETGYM_HOSTILE_IMAGE", ""))
 
     def generate(self, seed: int, directory: Path) -> tuple[str, Mapping[str, Any]]:
         told = replace(self.scenario, id=self.scenario.id.replace("hostile/", "cti/"))
