@@ -96,9 +96,12 @@ class Containers(Launcher):
             )
             container = await self.ask(self._daemon.create, settings)
             try:
-                attached = await self.ask(self._daemon.attach, container)
-                streams, stdin = await open_streams(attached)
-                await self.ask(self._daemon.start, container)
+                streams, stdin = await open_streams(await self.ask(self._daemon.attach, container))
+                try:
+                    await self.ask(self._daemon.start, container)
+                except BaseException:
+                    stdin.close()
+                    raise
             except BaseException:
                 self._threads.submit(self._daemon.remove, container)
                 raise
