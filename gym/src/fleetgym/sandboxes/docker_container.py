@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 from fleetgym.contracts.errors import SandboxError
-from fleetgym.sandboxes.docker_daemon import connect
+from fleetgym.sandboxes.docker_daemon import DaemonGone, connect
 from fleetgym.sandboxes.docker_owner import LABEL, owner_labels, remove_leftovers
 from fleetgym.sandboxes.docker_settings import TOOLSETS, container_settings, image_name, places
 from fleetgym.sandboxes.docker_streams import open_streams
@@ -25,11 +25,15 @@ if TYPE_CHECKING:
     from fleetgym.sandboxes.docker_streams import Streams
     from fleetgym.sandboxes.launch import Launch, Started
 
-__all__ = ["Containers"]
+__all__ = ["RETURN_S", "Containers"]
 
 _STARTS = 4
 """Containers that are started at once: more only wait for each other in the daemon."""
 
+RETURN_S = 10.0
+"""How long a daemon may be gone, as it is while it restarts, before episodes fail of it."""
+
+_LOOK_S = 0.2
 _LAST_WORDS_S = 5
 _REMOVAL_S = 10
 _PROVIDER = f"{LABEL}.provider"
@@ -68,6 +72,7 @@ class Containers(Launcher):
         # Threads of its own: those that wait for a daemon that hangs must not be missed elsewhere.
         self._threads = ThreadPoolExecutor(2 * _STARTS, thread_name_prefix="docker")
         self._starts = asyncio.Semaphore(_STARTS)
+        self._gone_at: float | None = None
         with contextlib.suppress(SandboxError):  # they will be there at the next start, too
             remove_leftovers(self._daemon)
 
@@ -97,7 +102,7 @@ class Containers(Launcher):
     async def start(self, spec: SandboxSpec, jail: Path) -> Started:
         """Make a container and start it, when not too many are being started."""
         async with self._starts:
-            image = await self.ask(self._daemon.image, image_name(spec))
+            image = await self._image(image_name(spec))
             self._images[image_name(spec)] = image
             settings = container_settings(
                 spec,
@@ -109,13 +114,32 @@ class Containers(Launcher):
             )
             container = await self.ask(self._daemon.create, settings)
             try:
-                attached = await self.ask(self._daemon.attach, container)
-                streams, stdin = await open_streams(attached)
-                await self.ask(self._daemon.start, container)
+                streams, stdin = await open_streams(await self.ask(self._daemon.attach, container))
+                try:
+                    await self.ask(self._daemon.start, container)
+                except BaseException:
+                    stdin.close()
+                    raise
             except BaseException:
                 self._threads.submit(self._daemon.remove, container)
                 raise
         return _Container(self, container, streams, stdin)
+
+    async def _image(self, name: str) -> Image:
+        """Return what is known of an image; give a daemon that restarts time to come back."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                image = await self.ask(self._daemon.image, name)
+            except DaemonGone:
+                # Once for all that wait: what comes later than that fails at once.
+                self._gone_at = self._gone_at or loop.time()
+                if loop.time() >= self._gone_at + RETURN_S:
+                    raise
+                await asyncio.sleep(_LOOK_S)
+            else:
+                self._gone_at = None
+                return image
 
     async def ask(self, question: Callable[..., _T], *arguments: object) -> _T:
         """Return the daemon's answer without blocking the event loop."""

@@ -22,7 +22,7 @@ from fleetgym.sandboxes.docker_owner import LABEL
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
-__all__ = ["ANSWER_S", "Daemon", "Image", "MadeContainer", "connect"]
+__all__ = ["ANSWER_S", "Daemon", "DaemonGone", "Image", "MadeContainer", "connect"]
 
 ANSWER_S = 30
 """How long the daemon may take to answer anything; starting a container takes it 0.2 s."""
@@ -190,6 +190,10 @@ def _refuse_encrypted(url: str) -> None:
         )
 
 
+class DaemonGone(SandboxError):
+    """Nobody listens where the daemon should."""
+
+
 class _Conflict(SandboxError):
     """The daemon is doing it already."""
 
@@ -215,7 +219,7 @@ def _asking(what: str, *, seconds: int | None = None) -> Generator[None]:
                 f"{seconds or ANSWER_S} s."
             ) from error
         reason = root.strerror if isinstance(root, OSError) and root.strerror else str(root)
-        raise SandboxError(
+        raise DaemonGone(
             f"The Docker daemon at {_address()} was asked {what}, and could not be reached: "
             f"{reason}."
         ) from error
