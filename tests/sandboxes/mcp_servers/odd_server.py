@@ -167,8 +167,18 @@ def do_environment(_: str) -> dict[str, Any]:
 
 
 def do_fork(said: str) -> dict[str, Any]:
-    for _ in range(int(said)):
-        subprocess.Popen(["sleep", "600"], start_new_session=True, stdin=subprocess.DEVNULL)
+    """Leave so many processes, each in a session of its own; a name makes them known."""
+    count, _, name = said.partition(" ")
+    code = "import time; print('up', flush=True); time.sleep(600)"
+    for _ in range(int(count)):
+        started = subprocess.Popen(
+            [sys.executable, "-c", code, name],
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+        )
+        assert started.stdout is not None
+        started.stdout.readline()
     return text("forked")
 
 
