@@ -148,7 +148,7 @@ def test_a_long_result_is_cut_and_says_so(none: Kind) -> None:
         assert server("much", 2000) == cut
 
 
-@pytest.mark.parametrize("mode", ["plain", "old", "junk", "pages"])
+@pytest.mark.parametrize("mode", ["plain", "old", "new", "junk", "pages"])
 def test_every_server_that_speaks_some_mcp_will_do(none: Kind, mode: str) -> None:
     with none.server(odd(mode)) as server:
         assert server("echo", "here") == "here"
