@@ -31,6 +31,7 @@ _STARTS = 4
 """Containers that are started at once: more only wait for each other in the daemon."""
 
 _LAST_WORDS_S = 5
+_REMOVAL_S = 10
 _PROVIDER = f"{LABEL}.provider"
 _UNKNOWN = -1
 
@@ -180,6 +181,7 @@ class _Container:
             if self._removed is None:
                 self.returncode = await self._containers.exit_code(self._id)
             else:
-                await self._removed
+                # A daemon that hangs is waited for elsewhere, by nobody.
+                await asyncio.wait({self._removed}, timeout=_REMOVAL_S)
                 self.returncode = _UNKNOWN
         return self.returncode

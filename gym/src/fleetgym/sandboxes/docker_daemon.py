@@ -166,6 +166,7 @@ def connect() -> Daemon:
         with _asking("who it is", seconds=_CONNECT_S):
             client: Any = docker.from_env(timeout=_CONNECT_S).api
             try:
+                _refuse_encrypted(client.base_url)
                 facts: dict[str, Any] = client.info()
             except BaseException:
                 client.close()
@@ -177,6 +178,16 @@ def connect() -> Daemon:
         ) from error
     client.timeout = ANSWER_S
     return Daemon(client, facts)
+
+
+def _refuse_encrypted(url: str) -> None:
+    """Streams of containers are read from plain sockets; and a far daemon would not do anyhow."""
+    if url.startswith(("https:", "http+docker://ssh")):
+        raise MissingDependency(
+            f"The Docker daemon at {_address()} cannot be used for sandboxes: they mount "
+            "directories of this machine. Name a daemon that runs on it, by unix:// or by tcp:// "
+            "without TLS."
+        )
 
 
 class _Conflict(SandboxError):
