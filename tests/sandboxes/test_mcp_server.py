@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
+import select
 import shutil
+import subprocess
+import sys
 import tarfile
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
@@ -28,6 +33,40 @@ def odd(mode: str = "plain", **more: Any) -> SandboxSpec:
     """Return the spec of a server that misbehaves in this way."""
     command = ("{python}", "{server}/odd_server.py", mode, "{data}")
     return SandboxSpec(server=command, mounts={"server": SERVERS}, **more)
+
+
+HOST = """
+import sys
+from pathlib import Path
+from fleetgym.contracts.sandbox import SandboxSpec
+from fleetgym.contracts.tools import ToolCall
+from fleetgym.sandboxes import provider
+
+command = ("{{python}}", "{{server}}/odd_server.py", "plain")
+spec = SandboxSpec(server=command, mounts={{"server": Path({servers!r})}})
+sandbox = provider({kind!r}).open(spec, Path({data!r}))
+sandbox.call(ToolCall("fork", {{"text": "3 {marker}"}}))
+print("ready", flush=True)
+sandbox.call(ToolCall("hang", {{}}))
+"""
+
+
+def opened(name: str) -> list[int]:
+    """Return handles of the processes that were told this name."""
+    handles: list[int] = []
+    for place in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if name.encode() in (place / "cmdline").read_bytes().split(b"\0"):
+                handles.append(os.pidfd_open(int(place.name)))
+    return handles
+
+
+def ended(handles: list[int]) -> bool:
+    """Return whether all processes end."""
+    gone = [handle for handle in handles if select.select([handle], [], [], 20)[0]]
+    for handle in handles:
+        os.close(handle)
+    return gone == handles
 
 
 class Odd:
@@ -109,7 +148,7 @@ def test_a_long_result_is_cut_and_says_so(none: Kind) -> None:
         assert server("much", 2000) == cut
 
 
-@pytest.mark.parametrize("mode", ["plain", "old", "junk", "pages"])
+@pytest.mark.parametrize("mode", ["plain", "old", "new", "junk", "pages"])
 def test_every_server_that_speaks_some_mcp_will_do(none: Kind, mode: str) -> None:
     with none.server(odd(mode)) as server:
         assert server("echo", "here") == "here"
@@ -278,12 +317,34 @@ def test_the_hosts_environment_is_hidden(kind: Kind) -> None:
         assert {"HOME", "PATH", "TMPDIR"} <= seen
 
 
-def test_a_server_that_forks_too_much_voids_the_episode_and_leaves_nothing(kind: Kind) -> None:
-    limits = Limits(processes=8)
-    with kind.server(odd(limits=limits)) as server:
+def test_a_server_that_forks_too_much_voids_the_episode(kind: Kind) -> None:
+    with kind.server(odd(limits=Limits(processes=8))) as server:
         assert server("fork", 5) == "forked"
         with pytest.raises(SandboxError, match="more than 8 processes"):
             server("fork_and_hang", 20)
+
+
+def test_what_a_server_started_ends_with_its_episode(kind: Kind) -> None:
+    name = f"left-in-{kind.name}-{os.getpid()}"
+    with kind.server() as server:
+        server("fork", f"3 {name}")
+        left = opened(name)
+        assert len(left) == 3
+    assert ended(left)
+
+
+@pytest.mark.parametrize("name", ["local", "none"])
+def test_no_server_outlives_a_host_that_is_killed(name: str, data: Path, own_home: Path) -> None:
+    marker = f"orphan-in-{name}-{os.getpid()}"
+    code = HOST.format(kind=name, servers=str(SERVERS), data=str(data), marker=marker)
+    host = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    assert host.stdout is not None
+    with host, host.stdout:
+        assert host.stdout.readline() == b"ready\n"
+        left = opened(marker)
+        host.kill()
+    assert len(left) == 3
+    assert ended(left)
 
 
 def test_a_server_that_takes_too_much_memory_voids_the_episode(kind: Kind) -> None:

@@ -167,8 +167,18 @@ def do_environment(_: str) -> dict[str, Any]:
 
 
 def do_fork(said: str) -> dict[str, Any]:
-    for _ in range(int(said)):
-        subprocess.Popen(["sleep", "600"], start_new_session=True, stdin=subprocess.DEVNULL)
+    """Leave so many processes, each in a session of its own; a name makes them known."""
+    count, _, name = said.partition(" ")
+    code = "import time; print('up', flush=True); time.sleep(600)"
+    for _ in range(int(count)):
+        started = subprocess.Popen(
+            [sys.executable, "-c", code, name],
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+        )
+        assert started.stdout is not None
+        started.stdout.readline()
     return text("forked")
 
 
@@ -187,7 +197,22 @@ def do_started(_: str) -> dict[str, Any]:
     return text(STARTED)
 
 
+def answer_without_handshake(method: str, params: dict[str, Any]) -> dict[str, Any]:
+    """As the protocol has it since 2026-07-28."""
+    cached = {"resultType": "complete", "ttlMs": 0, "cacheScope": "private"}
+    if method == "server/discover":
+        return {**cached, "supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}}}
+    if method == "tools/list":
+        return {**cached, "tools": tools()}
+    if method == "tools/call":
+        said = params["arguments"]["text"]
+        return {**globals()[f"do_{params['name']}"](said), "resultType": "complete"}
+    raise ValueError(method)
+
+
 def answer(method: str, params: dict[str, Any]) -> dict[str, Any] | None:
+    if MODE == "new":
+        return answer_without_handshake(method, params)
     if method == "initialize":
         version = {"old": "2024-11-05", "unknown": "1999-01-01"}.get(MODE, "2025-06-18")
         capabilities = {"tools": {"listChanged": True}}
