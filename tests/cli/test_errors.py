@@ -102,10 +102,26 @@ def test_a_sandbox_that_cannot_be_had_is_told_with_what_to_install(
     )
     forbidden.chmod(0o755)
 
-    done = fleetgym("doctor", environment={"PATH": f"{tmp_path}:/usr/bin:/bin"})
+    path = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    done = fleetgym("doctor", "--json", environment=path)
 
     refused(done, MACHINE_LACKS)
-    assert "kernel.unprivileged_userns_clone" in done.stdout.replace("\n", "")
+    assert "kernel.unprivileged_userns_clone" in done.stdout
+
+
+def test_isolation_that_cannot_be_had_is_refused_with_the_way_without(
+    suite: Callable[..., Path], fleetgym: Run, tmp_path: Path
+) -> None:
+    forbidden = tmp_path / "bwrap"
+    forbidden.write_text("#!/bin/sh\necho 'bwrap: No permissions' >&2\nexit 1\n")
+    forbidden.chmod(0o755)
+
+    done = fleetgym(
+        "run", suite(), "--out", tmp_path / "out", "--sandbox", "none",
+        environment={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+    )  # fmt: skip
+
+    refused(done, MACHINE_LACKS, "unprivileged_userns_clone", "`--isolate none`")
 
 
 def test_an_output_directory_that_cannot_be_written_is_told(
