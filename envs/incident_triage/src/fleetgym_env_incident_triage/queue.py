@@ -1,0 +1,407 @@
+"""Drawing a queue: the intrusion's acts, the honest ones that raise alerts, and the desk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from fleetgym_env_incident_triage.acts.act import Act, Rule
+from fleetgym_env_incident_triage.acts.rules import RULES
+from fleetgym_env_incident_triage.desk import Card, Change, Desk
+from fleetgym_estate.drawing import one, some
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.random import Generator
+
+    from fleetgym_estate.estate import Estate
+
+__all__ = ["Plan", "Queue", "draw_queue", "outside"]
+
+_TRIES = 60
+_STATUSES = ("rejected", "cancelled", "requested")
+_REASONS = (
+    *("approved_change", "approved_change", "emergency_drill", "sanctioned_scan"),
+    *("routine_work", "inaccurate_data", "incorrect_logic", "incorrect_logic"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a scenario decides."""
+
+    intrude: Callable[[Estate, Generator], list[Act]]
+    """Draws the intrusion, in order of time."""
+
+    rules: Sequence[str]
+    """That honest acts may raise alerts of."""
+
+    alerts: int
+    hidden: int
+    """Acts of the intrusion that raise no alert."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queue:
+    """All acts of an instance, and the desk that tells them apart."""
+
+    desk: Desk
+    intrusion: tuple[Act, ...]
+    alerted: tuple[Act, ...]
+    """In order of time; some of the intrusion and all that are honest."""
+
+    silent: tuple[Act, ...]
+    """Honest acts without an alert: owners and colleagues who go on working."""
+
+
+class _Unlucky(Exception):
+    """The dice have made two things one; throw again."""
+
+
+def outside(estate: Estate, rng: Generator) -> str:
+    """Return an address that nothing of the estate uses."""
+    return estate.outside_ips(rng, 1)[0]
+
+
+def draw_queue(plan: Plan, estate: Estate, rng: Generator) -> Queue:
+    """Return a queue in which each alert has the verdict that was meant."""
+    for _ in range(_TRIES):
+        try:
+            return _Drawing(plan, estate, rng).queue()
+        except _Unlucky:
+            continue
+    raise AssertionError(f"no consistent queue for seed {estate.seed}")
+
+
+class _Drawing:
+    """A queue in the making."""
+
+    def __init__(self, plan: Plan, estate: Estate, rng: Generator) -> None:
+        self._plan = plan
+        self._estate = estate
+        self._rng = rng
+        self._desk = Desk(estate)
+        self._meant: list[tuple[Act, str]] = []
+        self._number = 1000 + int(rng.integers(0, 8000))
+        self._intrusion = plan.intrude(estate, rng)
+        self._own_assets()
+
+    def queue(self) -> Queue:
+        """Draw everything else."""
+        shown = self._shown()
+        self._meant = [(act, "malicious_activity") for act in shown]
+        for rule, reason in self._honest(self._plan.alerts - len(shown)):
+            self._meant.append((self._act(rule, reason), reason))
+        silent = self._silent(shown)
+        self._decoys()
+        self._check(silent)
+        alerted = sorted((act for act, _ in self._meant), key=lambda act: act.at)
+        return Queue(
+            desk=self._desk,
+            intrusion=tuple(self._intrusion),
+            alerted=tuple(alerted),
+            silent=tuple(silent),
+        )
+
+    def _check(self, silent: Sequence[Act]) -> None:
+        """Throw again if an act is judged otherwise than meant, or two cannot be told apart."""
+        every = [*self._intrusion, *(act for act, _ in self._meant), *silent]
+        for act in self._intrusion:
+            if self._desk.judge(act, RULES[act.rule]) != "malicious_activity":
+                raise _Unlucky
+        for act, reason in self._meant:
+            if self._desk.judge(act, RULES[act.rule]) != reason:
+                raise _Unlucky
+        keys = {act.key for act in dict.fromkeys(every)}
+        if len(keys) != len(dict.fromkeys(every)):
+            raise _Unlucky
+        pairs = {(act.account, act.origin) for act in self._intrusion}
+        origins = {act.origin for act in self._intrusion if not act.origin.startswith("10.")}
+        honest = [*silent, *(act for act, reason in self._meant if reason != "malicious_activity")]
+        if any(a.origin in origins or (a.account, a.origin) in pairs for a in honest):
+            raise _Unlucky
+        end = self._estate.end - timedelta(minutes=20)
+        if any(not self._estate.start <= act.at < end for act in every):
+            raise _Unlucky
+
+    def _shown(self) -> list[Act]:
+        """Return the acts of the intrusion that raise alerts; the rest can be found from them."""
+        for _ in range(_TRIES):
+            hidden = some(self._rng, self._intrusion, self._plan.hidden)
+            shown = [act for act in self._intrusion if act not in hidden]
+            pairs = {(act.account, act.origin) for act in shown}
+            origins = {act.origin for act in shown if not act.origin.startswith("10.")}
+            if all(h.origin in origins or (h.account, h.origin) in pairs for h in hidden):
+                return shown
+        raise _Unlucky
+
+    def _own_assets(self) -> None:
+        """Give each asset an owner and an environment."""
+        estate, rng, desk = self._estate, self._rng, self._desk
+        for host in estate.hosts:
+            desk.owner[host.name] = one(rng, estate.linux_users).name
+            desk.environment[host.name] = _environment(rng)
+        for asset in (*estate.key_vaults, *estate.storage_accounts):
+            desk.owner[asset.name] = one(rng, estate.administrators).upn
+            desk.environment[asset.name] = _environment(rng)
+        for cluster in estate.clusters:
+            desk.owner[cluster.name] = one(rng, estate.kubernetes_users).upn
+            stage = "development" if "-staging-" in cluster.name else "production"
+            desk.environment[cluster.name] = stage
+
+    def _honest(self, count: int) -> list[tuple[Rule, str]]:
+        """Return rules and reasons; half of the rules are those of the intrusion."""
+        rng = self._rng
+        own = [act.rule for act in self._intrusion]
+        pool = [
+            *some(rng, own, min(len(own), (count + 1) // 2)),
+            *(one(rng, self._plan.rules) for _ in range(count)),
+        ]
+        reasons = [*some(rng, _REASONS, len(_REASONS)), *some(rng, _REASONS, len(_REASONS))]
+        found: list[tuple[Rule, str]] = []
+        for reason in reasons:
+            fitting = [name for name in pool if _possible(RULES[name], reason)]
+            if fitting and len(found) < count:
+                pool.remove(fitting[0])
+                found.append((RULES[fitting[0]], reason))
+        if len(found) < count:
+            raise _Unlucky
+        return found
+
+    def _act(self, rule: Rule, reason: str) -> Act:
+        """Return an honest act, with what makes it so at the desk."""
+        asset, thing = self._asset(rule)
+        account = self._account(rule, asset, thing)
+        act = Act(
+            rule=rule.name,
+            account=account,
+            origin=self._origin(rule, account),
+            asset=asset,
+            thing=thing,
+            at=self._when(),
+            effective=reason != "incorrect_logic",
+        )
+        match reason:
+            case "approved_change":
+                self._desk.changes.append(self._covering(act, rule, "change"))
+            case "emergency_drill":
+                self._desk.changes.append(self._covering(act, rule, "drill"))
+            case "inaccurate_data":
+                self._gateway(act.origin)
+            case "sanctioned_scan":
+                act = self._scan(act, rule)
+            case "routine_work":
+                act = self._routine(act)
+            case _:
+                pass
+        return act
+
+    def _asset(self, rule: Rule) -> tuple[str, str]:
+        """Return asset and thing; one time in three the asset is one that the intruder reached."""
+        rng, estate = self._rng, self._estate
+        reached = [
+            a.asset
+            for a in self._intrusion
+            if a.rule.partition("-")[0] == rule.name.partition("-")[0]
+        ]
+        family = rule.name.partition("-")[0]
+        if rule.name == "cloud-directory-change":
+            app = one(rng, estate.applications[:12]).display_name
+            return "", one(rng, (app, app, one(rng, ROLES), one(rng, estate.employees).upn))
+        if rule.name == "cloud-principal-sign-in":
+            return "", one(rng, estate.applications[:12]).display_name
+        if rule.entity == "account":
+            return "", ""
+        if family == "linux":
+            names = [host.name for host in estate.hosts]
+        elif rule.name in {"aks-unusual-origin", "aks-secrets-read"}:
+            names = [cluster.name for cluster in estate.clusters_of("AKSAudit")]
+        elif family == "aks":
+            names = [cluster.name for cluster in estate.clusters]
+        elif rule.name == "cloud-vault-harvest":
+            names = [vault.name for vault in estate.key_vaults]
+        else:
+            names = [account.name for account in estate.storage_accounts]
+        near = [name for name in reached if name in names]
+        return (one(rng, near) if near and rng.random() < 0.35 else one(rng, names)), ""
+
+    def _account(self, rule: Rule, asset: str, thing: str) -> str:
+        rng, estate = self._rng, self._estate
+        del asset
+        if rule.name == "cloud-principal-sign-in":
+            return next(a.app_id for a in estate.applications if a.display_name == thing)
+        if rule.name.startswith("linux"):
+            able = [user.name for user in estate.linux_users if user.administrator]
+            stolen = [a.account for a in self._intrusion if a.account in able]
+            return one(rng, stolen) if stolen and rng.random() < 0.3 else one(rng, able)
+        if rule.name.startswith("aks"):
+            return one(rng, estate.kubernetes_users).upn
+        if rule.name in {"cloud-vault-harvest", "cloud-blob-download"} and rng.random() < 0.5:
+            return one(rng, estate.applications[:12]).app_id
+        if rule.entity == "account" or "@" in thing:
+            return thing or one(rng, estate.employees).upn
+        return one(rng, estate.administrators).upn
+
+    def _origin(self, rule: Rule, account: str) -> str:
+        rng, estate = self._rng, self._estate
+        usual = self._desk.workstations(account)
+        if not rule.name.startswith("linux"):
+            known = rng.random() < 0.3 and usual and not rule.about_origins
+            return usual[-1] if known else outside(estate, rng)
+        number = rng.random()
+        if number < 0.45:
+            return outside(estate, rng)
+        if number < 0.75 or rule.about_origins or not usual:
+            return one(rng, estate.hosts).ip
+        return usual[0]
+
+    def _covering(self, act: Act, rule: Rule, kind: str) -> Change:
+        rng = self._rng
+        self._number += int(rng.integers(1, 9))
+        start = _rounded(act.at - timedelta(minutes=int(rng.integers(10, 90))))
+        end = _rounded(act.at + timedelta(minutes=int(rng.integers(25, 200))))
+        return Change(
+            id=f"CHG-{self._number}",
+            kind=kind,
+            status="approved",
+            asset=act.target,
+            account=act.account,
+            origin=act.origin,
+            activity=rule.activity,
+            start=start,
+            end=end,
+        )
+
+    def _gateway(self, address: str, retired: str = "") -> None:
+        number = len(self._desk.cards) + 1
+        name = f"{one(self._rng, ('vpn', 'nat', 'proxy'))}-egress-{number:02d}"
+        self._desk.cards.append(Card(name=name, kind="gateway", address=address, retired=retired))
+
+    def _scan(self, act: Act, rule: Rule) -> Act:
+        """Let a scanner do it, in its hours."""
+        rng, estate = self._rng, self._estate
+        first = int(rng.integers(0, 19))
+        at = estate.start + timedelta(
+            days=int(rng.integers(0, 2)), hours=first, minutes=int(rng.integers(5, 170))
+        )
+        account = f"svc-{one(rng, ('scan', 'audit', 'posture', 'assess'))}"
+        if not rule.name.startswith("linux"):
+            account += f"@{estate.domain}"
+        address = f"10.{rng.integers(8, 200)}.{rng.integers(0, 250)}.{rng.integers(200, 250)}"
+        name = f"scanner-{len(self._desk.cards) + 1:02d}"
+        self._desk.cards.append(
+            Card(
+                name=name,
+                kind="scanner",
+                address=address,
+                account=account,
+                hours=(first, first + 4),
+            )
+        )
+        return replace(act, account=account, origin=address, at=at)
+
+    def _routine(self, act: Act) -> Act:
+        """Let the owner of a development asset do it, at the own workstation."""
+        desk = self._desk
+        reached = {known.asset for known in (*self._intrusion, *(a for a, _ in self._meant))}
+        account = act.account
+        if not desk.workstations(account):
+            account = one(self._rng, self._estate.administrators).upn
+        if act.rule.startswith("aks"):
+            act = replace(act, asset=_staging(self._estate))
+        elif act.asset in reached:
+            raise _Unlucky
+        desk.owner[act.asset] = account
+        desk.environment[act.asset] = "development"
+        usual = desk.workstations(account)
+        origin = usual[0] if act.rule.startswith("linux") else usual[-1]
+        return replace(act, account=account, origin=origin)
+
+    def _decoys(self) -> None:
+        """Add entries that come close: to each act of the intrusion, and to half of the others."""
+        rng = self._rng
+        for act, reason in list(self._meant):
+            near = (
+                1 + (rng.random() < 0.25) if reason == "malicious_activity" else rng.random() < 0.6
+            )
+            for _ in range(int(near)):
+                self._desk.changes.append(self._near_miss(act))
+        first = self._intrusion[0]
+        if rng.random() < 0.35 and not first.origin.startswith("10."):
+            day = self._estate.start - timedelta(days=int(rng.integers(2, 60)))
+            self._gateway(first.origin, retired=f"{day:%Y-%m-%d}")
+        self._gateway(outside(self._estate, rng))
+
+    def _near_miss(self, act: Act) -> Change:
+        """Return an entry that covers all of an act but one thing."""
+        rng, rule = self._rng, RULES[act.rule]
+        entry = self._covering(act, rule, one(rng, ("change", "change", "drill")))
+        others = [known for name, known in RULES.items() if name != rule.name]
+        shift = one(rng, (-26, -24, -5, -4, 5, 24, 26))
+        hours = timedelta(hours=shift)
+        options: tuple[Change, ...] = (
+            replace(entry, status=one(rng, _STATUSES)),
+            replace(entry, status=one(rng, _STATUSES)),
+            replace(entry, start=entry.start + hours, end=entry.end + hours),
+            replace(entry, start=entry.start + hours, end=entry.end + hours),
+            replace(entry, account=self._account(rule, act.asset, ""))
+            if rule.entity == "asset"
+            else entry,
+            replace(entry, origin=self._origin(rule, act.account)),
+            replace(entry, activity=one(rng, [r.activity for r in others])),
+            replace(entry, asset=self._asset(rule)[0] or one(rng, self._estate.employees).upn),
+        )
+        chosen = one(rng, options)
+        if chosen.covers(act, rule):
+            return replace(entry, status=one(rng, _STATUSES))
+        return chosen
+
+    def _silent(self, shown: Sequence[Act]) -> list[Act]:
+        """Let owners of stolen accounts and users of the pivots go on working."""
+        rng = self._rng
+        found: list[Act] = []
+        for act in some(rng, shown, min(3, len(shown))):
+            own = self._desk.workstations(act.account)
+            if own:
+                found.append(replace(act, origin=own[0], at=self._when()))
+            if act.origin.startswith("10."):
+                account = self._account(RULES[act.rule], act.asset, "")
+                if account != act.account:
+                    found.append(replace(act, account=account, at=self._when()))
+        return found
+
+    def _when(self) -> datetime:
+        minutes = int(self._rng.integers(90, 46 * 60))
+        seconds = float(self._rng.uniform(0, 60))
+        return self._estate.start + timedelta(minutes=minutes, seconds=round(seconds, 3))
+
+
+ROLES = (
+    "Application Administrator",
+    "Security Reader",
+    "Exchange Administrator",
+    "User Administrator",
+)
+
+
+def _staging(estate: Estate) -> str:
+    return next(cluster.name for cluster in estate.clusters if "-staging-" in cluster.name)
+
+
+def _environment(rng: Generator) -> str:
+    return "development" if rng.random() < 0.3 else "production"
+
+
+def _possible(rule: Rule, reason: str) -> bool:
+    if reason == "incorrect_logic":
+        return rule.refusable
+    if reason == "inaccurate_data":
+        return rule.about_origins
+    return reason in rule.reasons
+
+
+def _rounded(at: datetime) -> datetime:
+    """Return the five minutes that ``at`` lies in."""
+    return at.replace(minute=at.minute - at.minute % 5, second=0, microsecond=0)
