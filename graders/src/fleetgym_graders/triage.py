@@ -14,7 +14,7 @@ from fleetgym.contracts.scoring import Checkpoint
 from fleetgym.contracts.tools import ToolCall
 from fleetgym_graders.answers import ask
 from fleetgym_graders.artifact import matched_rows
-from fleetgym_graders.measures import f1, jaccard, kendall_tau, technique_jaccard
+from fleetgym_graders.measures import jaccard, kendall_tau, technique_jaccard
 from fleetgym_graders.report import RECORD_ID, read_report
 
 if TYPE_CHECKING:
@@ -63,11 +63,11 @@ class TriageGrader:
     def checkpoints(self, truth: IncidentTruth) -> Sequence[Checkpoint]:
         """Return the eight checkpoints of an instance."""
         table: tuple[tuple[str, float, Callable[[IncidentTruth, Trajectory], float]], ...] = (
-            ("T0_queue", 0.05, _queue),
-            ("T1_runbooks", 0.05, _runbooks),
-            ("T2_records", 0.05, _records),
-            ("T3_telemetry", 0.10, _telemetry),
-            ("T4_verdicts", 0.25, _verdicts),
+            ("T0_queue", 0.03, _queue),
+            ("T1_runbooks", 0.03, _runbooks),
+            ("T2_records", 0.04, _records),
+            ("T3_telemetry", 0.05, _telemetry),
+            ("T4_verdicts", 0.35, _verdicts),
             ("T5_scope", 0.15, _scope),
             ("T6_kill_chain", 0.20, _kill_chain),
             ("T7_evidence", 0.15, _evidence),
@@ -177,22 +177,24 @@ def _credit(item: Mapping[str, str], verdict: str, reason: str) -> float:
 
 
 def _scope(truth: IncidentTruth, trajectory: Trajectory) -> float:
-    """Return the mean of F1 over assets and F1 over accounts; names go by case and alias."""
+    """Return the mean of Jaccard over assets and over accounts, by any name of theirs."""
     incident = _report(trajectory).get("incident", {})
     if not incident:
         return 0.0
     parts = ((incident["assets"], truth.assets), (incident["accounts"], truth.accounts))
-    return sum(_names_f1(truth, named, expected) for named, expected in parts) / 2
+    return sum(_names_jaccard(truth, named, expected) for named, expected in parts) / 2
 
 
-def _names_f1(truth: IncidentTruth, named: Sequence[str], expected: frozenset[str]) -> float:
+def _names_jaccard(truth: IncidentTruth, named: Sequence[str], expected: frozenset[str]) -> float:
     lower = {name.strip().lower() for name in named}
     known = {truth.aliases.get(name, name).lower() for name in lower}
-    return f1(hits=len(known & expected), predicted=len(known), expected=len(expected))
+    return jaccard(known, expected)
 
 
 def _kill_chain(truth: IncidentTruth, trajectory: Trajectory) -> float:
-    """Return F1 over stages, each worth its technique and time, times how well they are ordered.
+    """Return Jaccard over stages, each worth its technique and time, times how they are ordered.
+
+    All of it is halved where the alerts were not told apart (:func:`_credible`).
 
     A stage is worth three quarters for its technique (half of that for parent or child of the right
     one) and a quarter for a time within five minutes of its begin. The order is Kendall's tau over
@@ -201,9 +203,9 @@ def _kill_chain(truth: IncidentTruth, trajectory: Trajectory) -> float:
     stages = _report(trajectory).get("incident", {}).get("stages", ())
     pairs = _pairs(truth, trajectory)
     worth = sum(_stage_worth(stages[given], truth.stages[right]) for given, right in pairs)
-    total = len(stages) + len(truth.stages)
+    total = len(stages) + len(truth.stages) - len(pairs)
     order = max(0.0, kendall_tau([right for _, right in sorted(pairs)]))
-    return 2 * worth / total * order
+    return worth / total * order * _credible(truth, trajectory)
 
 
 def _stage_worth(given: Mapping[str, Any], right: Stage) -> float:
@@ -213,22 +215,32 @@ def _stage_worth(given: Mapping[str, Any], right: Stage) -> float:
 
 
 def _evidence(truth: IncidentTruth, trajectory: Trajectory) -> float:
-    """Return F1 over stages, each worth its evidence.
+    """Return Jaccard over stages, each worth its evidence, halved as the kill chain is.
 
-    That is the share of what it cites that belongs to the stage, times the share of what is needed:
-    two rows that make up the act, or one if there is only one.
+    Evidence is worth the share of what it cites that belongs to the stage, times the share of what
+    is needed: two rows that make up the act, or one if there is only one.
     """
     stages = _report(trajectory).get("incident", {}).get("stages", ())
     cited = _facts(trajectory).get("cited", ())
+    pairs = _pairs(truth, trajectory)
     worth = 0.0
-    for given, right in _pairs(truth, trajectory):
+    for given, right in pairs:
         stage, rows, count = truth.stages[right], cited[given]["rows"], cited[given]["count"]
         hits = _overlap(rows, stage.core)
         needed = min(_EVIDENCE_NEEDED, sum(map(len, stage.core.values())))
         found = max(count, sum(map(len, rows.values())))
         worth += min(1.0, hits / needed) * _overlap(rows, stage.rows) / found
-    total = len(stages) + len(truth.stages)
-    return 2 * worth / total
+    total = len(stages) + len(truth.stages) - len(pairs)
+    return worth / total * _credible(truth, trajectory)
+
+
+def _credible(truth: IncidentTruth, trajectory: Trajectory) -> float:
+    """Return what stages are worth in a report whose verdicts are good for so much, in [0.5, 1].
+
+    Whoever calls every alert true and follows all of them finds the intrusion as well, among stages
+    that are none.
+    """
+    return 0.5 + 0.5 * _verdicts(truth, trajectory)
 
 
 def _pairs(truth: IncidentTruth, trajectory: Trajectory) -> list[tuple[int, int]]:

@@ -39,8 +39,8 @@ class Plan:
     """That honest acts may raise alerts of."""
 
     alerts: int
-    hidden: int
-    """Acts of the intrusion that raise no alert."""
+    true: int
+    """Alerts of the intrusion; at least one of its acts raises none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,8 +128,9 @@ class _Drawing:
 
     def _shown(self) -> list[Act]:
         """Return the acts of the intrusion that raise alerts; the rest can be found from them."""
+        count = len(self._intrusion)
         for _ in range(_TRIES):
-            hidden = some(self._rng, self._intrusion, self._plan.hidden)
+            hidden = some(self._rng, self._intrusion, max(1, count - self._plan.true))
             shown = [act for act in self._intrusion if act not in hidden]
             pairs = {(act.account, act.origin) for act in shown}
             origins = {act.origin for act in shown if not act.origin.startswith("10.")}

@@ -27,7 +27,7 @@ class Source:
     """Takes a table's rows to the common columns."""
 
     variants: Sequence[tuple[str, str]]
-    """Pattern in the details of an act, and the technique that it means; the first one counts."""
+    """Pattern in an act's details, and the technique it means; the first that fits, or the last."""
 
     about_origins: bool = False
     tables: Sequence[str] = ()
@@ -36,7 +36,8 @@ class Source:
     def technique(self, details: Sequence[str]) -> str:
         """Return the technique that the details of an act show."""
         text = "\n".join(details)
-        return next(name for pattern, name in self.variants if re.search(pattern, text))
+        *others, (_, last) = self.variants
+        return next((name for pattern, name in others if re.search(pattern, text)), last)
 
 
 _COMMON = "Time, Id, Source, Account, Origin, Asset, Detail, Effect"

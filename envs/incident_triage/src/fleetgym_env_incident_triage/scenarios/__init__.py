@@ -83,7 +83,7 @@ def scenarios() -> tuple[Scenario, ...]:
             prompt=_PROMPT,
             tools=TOOLS,
             artifact_schema=REPORT_SCHEMA,
-            budget=Budget(steps=90, model_calls=180, tokens=6_000_000, seconds=240.0),
+            budget=Budget(steps=120, model_calls=240, tokens=6_000_000, seconds=240.0),
         )
         for told in stories()
     )

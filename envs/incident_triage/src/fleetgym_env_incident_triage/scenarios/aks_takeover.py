@@ -71,6 +71,6 @@ STORY = Story(
         intrude=_intrude,
         rules=tuple(name for name in RULES if name.startswith(("aks", "cloud"))),
         alerts=12,
-        hidden=1,
+        true=5,
     ),
 )

@@ -59,6 +59,6 @@ STORY = Story(
         intrude=_intrude,
         rules=tuple(name for name in RULES if name.startswith("cloud")),
         alerts=12,
-        hidden=1,
+        true=5,
     ),
 )

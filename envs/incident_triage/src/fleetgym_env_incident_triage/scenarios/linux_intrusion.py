@@ -56,6 +56,6 @@ STORY = Story(
         intrude=_intrude,
         rules=tuple(name for name in RULES if name.startswith("linux")),
         alerts=11,
-        hidden=1,
+        true=5,
     ),
 )
