@@ -61,7 +61,14 @@ def test_the_expert_earns_everything(desk: Desk, scenario: str, seed: int) -> No
 
 @each_scenario
 @each_seed
-@pytest.mark.parametrize("reason", ["malicious_activity", "approved_change", "incorrect_logic"])
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "malicious_activity",
+        pytest.param("approved_change", marks=pytest.mark.slow),
+        pytest.param("incorrect_logic", marks=pytest.mark.slow),
+    ],
+)
 def test_to_look_everything_up_and_call_all_alerts_the_same_is_worth_little(
     desk: Desk, scenario: str, seed: int, reason: str
 ) -> None:
