@@ -186,3 +186,20 @@ def test_an_entry_covers_an_act_only_if_all_of_it_fits() -> None:
         replace(change, end=change.start),
     )
     assert [entry for entry in changed if entry.covers(act, rule)] == []
+
+
+@each_story
+def test_the_calendar_alone_does_not_give_the_intruder_away(story: Story) -> None:
+    """Neither by who stands in it most often, nor by the order of its numbers."""
+    oftenest = lowest = 0
+    for seed in SEEDS:
+        queue = _queue(story.id, seed)
+        pairs = Counter((c.account, c.origin) for c in queue.desk.changes)
+        intruder = {(act.account, act.origin) for act in queue.intrusion}
+        top = max(pairs.values())
+        best = {pair for pair, count in pairs.items() if count == top}
+        oftenest += len(best & intruder) / len(best) > 0.5
+        first = min(queue.desk.changes, key=lambda change: change.id)
+        lowest += any(first.covers(act, RULES[act.rule]) for act in queue.alerted)
+    assert oftenest <= 0.3 * len(SEEDS)
+    assert lowest <= 0.5 * len(SEEDS)

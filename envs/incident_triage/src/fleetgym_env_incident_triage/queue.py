@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from fleetgym_env_incident_triage.acts.act import Act, Rule
 from fleetgym_env_incident_triage.acts.rules import RULES
-from fleetgym_env_incident_triage.desk import Card, Change, Desk
+from fleetgym_env_incident_triage.cast import Cast, outside, unused
+from fleetgym_env_incident_triage.desk import Card, Desk
+from fleetgym_env_incident_triage.records import Records
 from fleetgym_estate.drawing import one, some
 
 if TYPE_CHECKING:
@@ -18,10 +20,9 @@ if TYPE_CHECKING:
 
     from fleetgym_estate.estate import Estate
 
-__all__ = ["Plan", "Queue", "draw_queue", "outside"]
+__all__ = ["Plan", "Queue", "draw_queue"]
 
 _TRIES = 60
-_STATUSES = ("rejected", "cancelled", "requested")
 _REASONS = (
     *("approved_change", "approved_change", "emergency_drill", "sanctioned_scan"),
     *("routine_work", "inaccurate_data", "incorrect_logic", "incorrect_logic"),
@@ -60,11 +61,6 @@ class _Unlucky(Exception):
     """The dice have made two things one; throw again."""
 
 
-def outside(estate: Estate, rng: Generator) -> str:
-    """Return an address that nothing of the estate uses."""
-    return estate.outside_ips(rng, 1)[0]
-
-
 def draw_queue(plan: Plan, estate: Estate, rng: Generator) -> Queue:
     """Return a queue in which each alert has the verdict that was meant."""
     for _ in range(_TRIES):
@@ -84,8 +80,10 @@ class _Drawing:
         self._rng = rng
         self._desk = Desk(estate)
         self._meant: list[tuple[Act, str]] = []
-        self._number = 1000 + int(rng.integers(0, 8000))
         self._intrusion = plan.intrude(estate, rng)
+        self._cast = Cast(estate, rng, self._desk, self._intrusion)
+        self._numbers = iter(some(rng, range(1000, 9999), 200))
+        self._records = Records(self._cast, self._numbers)
         self._own_assets()
 
     def queue(self) -> Queue:
@@ -173,24 +171,27 @@ class _Drawing:
 
     def _act(self, rule: Rule, reason: str) -> Act:
         """Return an honest act, with what makes it so at the desk."""
-        asset, thing = self._asset(rule)
-        account = self._account(rule, asset, thing)
+        asset, thing = self._cast.asset(rule)
+        account = self._cast.account(rule, thing)
         act = Act(
             rule=rule.name,
             account=account,
-            origin=self._origin(rule, account),
+            origin=self._cast.origin(rule, account),
             asset=asset,
             thing=thing,
-            at=self._when(),
+            at=self._cast.when(),
             effective=reason != "incorrect_logic",
         )
         match reason:
             case "approved_change":
-                self._desk.changes.append(self._covering(act, rule, "change"))
+                self._desk.changes.append(self._records.covering(act, rule, "change"))
             case "emergency_drill":
-                self._desk.changes.append(self._covering(act, rule, "drill"))
+                self._desk.changes.append(self._records.covering(act, rule, "drill"))
             case "inaccurate_data":
-                self._gateway(act.origin)
+                inside = rule.name.startswith("linux") and self._rng.random() < 0.5
+                address = unused(self._rng) if inside else outside(self._estate, self._rng)
+                act = replace(act, origin=address)
+                self._desk.cards.append(self._records.gateway(address))
             case "sanctioned_scan":
                 act = self._scan(act, rule)
             case "routine_work":
@@ -198,87 +199,6 @@ class _Drawing:
             case _:
                 pass
         return act
-
-    def _asset(self, rule: Rule) -> tuple[str, str]:
-        """Return asset and thing; one time in three the asset is one that the intruder reached."""
-        rng, estate = self._rng, self._estate
-        reached = [
-            a.asset
-            for a in self._intrusion
-            if a.rule.partition("-")[0] == rule.name.partition("-")[0]
-        ]
-        family = rule.name.partition("-")[0]
-        if rule.name == "cloud-directory-change":
-            app = one(rng, estate.applications[:12]).display_name
-            return "", one(rng, (app, app, one(rng, ROLES), one(rng, estate.employees).upn))
-        if rule.name == "cloud-principal-sign-in":
-            return "", one(rng, estate.applications[:12]).display_name
-        if rule.entity == "account":
-            return "", ""
-        if family == "linux":
-            names = [host.name for host in estate.hosts]
-        elif rule.name in {"aks-unusual-origin", "aks-secrets-read"}:
-            names = [cluster.name for cluster in estate.clusters_of("AKSAudit")]
-        elif family == "aks":
-            names = [cluster.name for cluster in estate.clusters]
-        elif rule.name == "cloud-vault-harvest":
-            names = [vault.name for vault in estate.key_vaults]
-        else:
-            names = [account.name for account in estate.storage_accounts]
-        near = [name for name in reached if name in names]
-        return (one(rng, near) if near and rng.random() < 0.35 else one(rng, names)), ""
-
-    def _account(self, rule: Rule, asset: str, thing: str) -> str:
-        rng, estate = self._rng, self._estate
-        del asset
-        if rule.name == "cloud-principal-sign-in":
-            return next(a.app_id for a in estate.applications if a.display_name == thing)
-        if rule.name.startswith("linux"):
-            able = [user.name for user in estate.linux_users if user.administrator]
-            stolen = [a.account for a in self._intrusion if a.account in able]
-            return one(rng, stolen) if stolen and rng.random() < 0.3 else one(rng, able)
-        if rule.name.startswith("aks"):
-            return one(rng, estate.kubernetes_users).upn
-        if rule.name in {"cloud-vault-harvest", "cloud-blob-download"} and rng.random() < 0.5:
-            return one(rng, estate.applications[:12]).app_id
-        if rule.entity == "account" or "@" in thing:
-            return thing or one(rng, estate.employees).upn
-        return one(rng, estate.administrators).upn
-
-    def _origin(self, rule: Rule, account: str) -> str:
-        rng, estate = self._rng, self._estate
-        usual = self._desk.workstations(account)
-        if not rule.name.startswith("linux"):
-            known = rng.random() < 0.3 and usual and not rule.about_origins
-            return usual[-1] if known else outside(estate, rng)
-        number = rng.random()
-        if number < 0.45:
-            return outside(estate, rng)
-        if number < 0.75 or rule.about_origins or not usual:
-            return one(rng, estate.hosts).ip
-        return usual[0]
-
-    def _covering(self, act: Act, rule: Rule, kind: str) -> Change:
-        rng = self._rng
-        self._number += int(rng.integers(1, 9))
-        start = _rounded(act.at - timedelta(minutes=int(rng.integers(10, 90))))
-        end = _rounded(act.at + timedelta(minutes=int(rng.integers(25, 200))))
-        return Change(
-            id=f"CHG-{self._number}",
-            kind=kind,
-            status="approved",
-            asset=act.target,
-            account=act.account,
-            origin=act.origin,
-            activity=rule.activity,
-            start=start,
-            end=end,
-        )
-
-    def _gateway(self, address: str, retired: str = "") -> None:
-        number = len(self._desk.cards) + 1
-        name = f"{one(self._rng, ('vpn', 'nat', 'proxy'))}-egress-{number:02d}"
-        self._desk.cards.append(Card(name=name, kind="gateway", address=address, retired=retired))
 
     def _scan(self, act: Act, rule: Rule) -> Act:
         """Let a scanner do it, in its hours."""
@@ -290,8 +210,8 @@ class _Drawing:
         account = f"svc-{one(rng, ('scan', 'audit', 'posture', 'assess'))}"
         if not rule.name.startswith("linux"):
             account += f"@{estate.domain}"
-        address = f"10.{rng.integers(8, 200)}.{rng.integers(0, 250)}.{rng.integers(200, 250)}"
-        name = f"scanner-{len(self._desk.cards) + 1:02d}"
+        address = unused(rng)
+        name = f"scanner-{next(self._numbers)}"
         self._desk.cards.append(
             Card(
                 name=name,
@@ -321,43 +241,23 @@ class _Drawing:
         return replace(act, account=account, origin=origin)
 
     def _decoys(self) -> None:
-        """Add entries that come close: to each act of the intrusion, and to half of the others."""
-        rng = self._rng
+        """Add entries that come close: to each act of the intrusion, and to most of the others.
+
+        Those of the intrusion are mostly the owner's own work, from where the owner works: if the
+        calendar had the intruder's addresses often, counting would find them.
+        """
+        rng, records = self._rng, self._records
         for act, reason in list(self._meant):
-            near = (
-                1 + (rng.random() < 0.25) if reason == "malicious_activity" else rng.random() < 0.6
-            )
-            for _ in range(int(near)):
-                self._desk.changes.append(self._near_miss(act))
+            if reason == "malicious_activity":
+                own = rng.random() < 0.65
+                self._desk.changes.append(records.owners(act) if own else records.near_miss(act))
+            elif rng.random() < 0.8:
+                self._desk.changes.append(records.near_miss(act))
         first = self._intrusion[0]
         if rng.random() < 0.35 and not first.origin.startswith("10."):
             day = self._estate.start - timedelta(days=int(rng.integers(2, 60)))
-            self._gateway(first.origin, retired=f"{day:%Y-%m-%d}")
-        self._gateway(outside(self._estate, rng))
-
-    def _near_miss(self, act: Act) -> Change:
-        """Return an entry that covers all of an act but one thing."""
-        rng, rule = self._rng, RULES[act.rule]
-        entry = self._covering(act, rule, one(rng, ("change", "change", "drill")))
-        others = [known for name, known in RULES.items() if name != rule.name]
-        shift = one(rng, (-26, -24, -5, -4, 5, 24, 26))
-        hours = timedelta(hours=shift)
-        options: tuple[Change, ...] = (
-            replace(entry, status=one(rng, _STATUSES)),
-            replace(entry, status=one(rng, _STATUSES)),
-            replace(entry, start=entry.start + hours, end=entry.end + hours),
-            replace(entry, start=entry.start + hours, end=entry.end + hours),
-            replace(entry, account=self._account(rule, act.asset, ""))
-            if rule.entity == "asset"
-            else entry,
-            replace(entry, origin=self._origin(rule, act.account)),
-            replace(entry, activity=one(rng, [r.activity for r in others])),
-            replace(entry, asset=self._asset(rule)[0] or one(rng, self._estate.employees).upn),
-        )
-        chosen = one(rng, options)
-        if chosen.covers(act, rule):
-            return replace(entry, status=one(rng, _STATUSES))
-        return chosen
+            self._desk.cards.append(records.gateway(first.origin, retired=f"{day:%Y-%m-%d}"))
+        self._desk.cards.append(records.gateway(outside(self._estate, rng)))
 
     def _silent(self, shown: Sequence[Act]) -> list[Act]:
         """Let owners of stolen accounts and users of the pivots go on working."""
@@ -366,25 +266,12 @@ class _Drawing:
         for act in some(rng, shown, min(3, len(shown))):
             own = self._desk.workstations(act.account)
             if own:
-                found.append(replace(act, origin=own[0], at=self._when()))
+                found.append(replace(act, origin=own[0], at=self._cast.when()))
             if act.origin.startswith("10."):
-                account = self._account(RULES[act.rule], act.asset, "")
+                account = self._cast.account(RULES[act.rule])
                 if account != act.account:
-                    found.append(replace(act, account=account, at=self._when()))
+                    found.append(replace(act, account=account, at=self._cast.when()))
         return found
-
-    def _when(self) -> datetime:
-        minutes = int(self._rng.integers(90, 46 * 60))
-        seconds = float(self._rng.uniform(0, 60))
-        return self._estate.start + timedelta(minutes=minutes, seconds=round(seconds, 3))
-
-
-ROLES = (
-    "Application Administrator",
-    "Security Reader",
-    "Exchange Administrator",
-    "User Administrator",
-)
 
 
 def _staging(estate: Estate) -> str:
@@ -401,8 +288,3 @@ def _possible(rule: Rule, reason: str) -> bool:
     if reason == "inaccurate_data":
         return rule.about_origins
     return reason in rule.reasons
-
-
-def _rounded(at: datetime) -> datetime:
-    """Return the five minutes that ``at`` lies in."""
-    return at.replace(minute=at.minute - at.minute % 5, second=0, microsecond=0)

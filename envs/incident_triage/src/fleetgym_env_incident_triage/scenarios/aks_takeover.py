@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from fleetgym_env_incident_triage.acts.act import Act
 from fleetgym_env_incident_triage.acts.rules import RULES
-from fleetgym_env_incident_triage.queue import Plan, outside
+from fleetgym_env_incident_triage.cast import outside
+from fleetgym_env_incident_triage.queue import Plan
 from fleetgym_env_incident_triage.scenarios.story import Story, paced
 from fleetgym_estate.drawing import one, some
 
