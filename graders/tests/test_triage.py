@@ -121,8 +121,9 @@ def step(tool: str, content: str = "{}", /, **arguments: Any) -> Step:
 
 
 WORK = [
-    *(step("get_alert", alert_id=name) for name in TRUTH.verdicts),
-    *(step("get_runbook", name=name) for name in (*TRUTH.runbooks, "deciding-a-verdict")),
+    step("get_alerts", alert_ids=["ALR-1", " alr-2"]),
+    step("get_alerts", alert_ids=["ALR-3", "ALR-4"]),
+    step("get_runbooks", names=[*TRUTH.runbooks, "deciding-a-verdict"]),
     step("list_changes", '{"changes": [{"id": "CHG-7"}]}'),
     step("execute_kql_query", '["s-1", "2026-03-02T10:00:00.5Z"]'),
     step("execute_kql_query", '[77, "2026-03-02T11:00:00Z", "b-1", "2026-03-02T12:00:00Z"]'),
@@ -246,14 +247,14 @@ def test_nothing_is_earned_before_something_is_done() -> None:
 @pytest.mark.parametrize(
     ("steps", "part", "earned"),
     [
-        pytest.param([WORK[0], WORK[0]], "T0_queue", 0.25, id="an-alert-twice"),
+        pytest.param([WORK[0], WORK[0]], "T0_queue", 0.5, id="alerts-twice"),
         pytest.param(
-            [step("get_runbook", name="linux-remote-session"), step("get_runbook", name="aks-x")],
+            [step("get_runbooks", names=["linux-remote-session", "aks-pod-exec"])],
             "T1_runbooks",
             1 / 3,
             id="a-runbook-of-another-rule",
         ),
-        pytest.param([step("get_contact", '"CHG-7"')], "T2_records", 0.0, id="not-from-the-desk"),
+        pytest.param([step("get_contacts", '"CHG-7"')], "T2_records", 0.0, id="not-from-the-desk"),
         pytest.param(
             [step("execute_sql_query", '["s-1", "2026-03-02T11:00:00Z"]')],
             "T3_telemetry",

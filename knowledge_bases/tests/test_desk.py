@@ -24,7 +24,7 @@ ALERT = {
     "entity": "web01",
 }
 CHANGES = [
-    {"id": f"CHG-{n}", "asset": "web01" if n % 2 else "DB01", "account": "jane"} for n in range(23)
+    {"id": f"CHG-{n}", "asset": "web01" if n % 2 else "DB01", "account": "jane"} for n in range(43)
 ]
 ASSETS = [{"name": "web01.corp.example", "addresses": ["10.0.0.7"], "kind": "server"}]
 CONTACTS = [{"name": "Jane Doe", "accounts": ["jane@corp.example", "jdoe"]}]
@@ -56,15 +56,23 @@ def test_the_list_of_alerts_is_short_and_one_alert_is_whole(
     tools: Mapping[str, ToolFunction],
 ) -> None:
     assert _call(tools, "list_alerts") == [{k: v for k, v in ALERT.items() if k != "entity"}]
-    assert _call(tools, "get_alert", alert_id="alr-12345 ") == ALERT
+    assert _call(tools, "get_alerts", alert_ids=["alr-12345 "]) == [ALERT]
 
 
 @pytest.mark.parametrize(
     ("tool", "arguments", "message"),
     [
-        ("get_alert", {"alert_id": "ALR-12354"}, "no alert 'ALR-12354'. Did you mean 'ALR-12345'?"),
-        ("get_alert", {"alert_id": "first"}, "no alert 'first'. `list_alerts` shows the queue."),
-        ("get_runbook", {"name": "linux-autstart"}, "Did you mean 'linux-autostart'?"),
+        (
+            "get_alerts",
+            {"alert_ids": ["ALR-12354"]},
+            "no alert 'ALR-12354'. Did you mean 'ALR-12345'?",
+        ),
+        (
+            "get_alerts",
+            {"alert_ids": ["first"]},
+            "no alert 'first'. `list_alerts` shows the queue.",
+        ),
+        ("get_runbooks", {"names": ["linux-autstart"]}, "Did you mean 'linux-autostart'?"),
         ("list_changes", {"page": 4}, "There is no page 4: the last of these is 3."),
     ],
 )
@@ -88,7 +96,7 @@ def test_the_calendar_is_narrowed_by_asset_and_account_whatever_their_case(
     tools: Mapping[str, ToolFunction],
 ) -> None:
     found = _call(tools, "list_changes", asset="db01", account="JANE")
-    assert found["total"] == 12
+    assert found["total"] == 22
     assert {change["asset"] for change in found["changes"]} == {"DB01"}
     assert _call(tools, "list_changes", account="joe")["changes"] == []
 
@@ -97,19 +105,20 @@ def test_the_calendar_is_narrowed_by_asset_and_account_whatever_their_case(
 def test_an_asset_is_found_by_name_and_by_address(
     tools: Mapping[str, ToolFunction], name: str
 ) -> None:
-    assert _call(tools, "get_asset", name=name) == ASSETS[0]
+    assert _call(tools, "get_assets", names=[name]) == ASSETS
 
 
 @pytest.mark.parametrize("account", ["Jane Doe", "jane@corp.example", "JDOE"])
 def test_a_person_is_found_by_every_account(
     tools: Mapping[str, ToolFunction], account: str
 ) -> None:
-    assert _call(tools, "get_contact", account=account) == CONTACTS[0]
+    assert _call(tools, "get_contacts", accounts=[account]) == CONTACTS
 
 
 def test_what_is_not_ours_is_an_answer_and_no_error(tools: Mapping[str, ToolFunction]) -> None:
-    assert _call(tools, "get_asset", name="192.0.2.1")["known"] is False
-    assert _call(tools, "get_contact", account="mallory")["known"] is False
+    stranger, own = _call(tools, "get_assets", names=["192.0.2.1", "10.0.0.7"])
+    assert (stranger["known"], own) == (False, ASSETS[0])
+    assert _call(tools, "get_contacts", accounts=["mallory"])[0]["known"] is False
 
 
 @pytest.mark.parametrize(

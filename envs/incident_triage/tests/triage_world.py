@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from fleetgym.contracts.tools import SUBMIT, ToolCall, ToolResult
 from fleetgym.policy import play
-from fleetgym_env_incident_triage.expert import TriageExpert, chain, verdicts
-from fleetgym_env_incident_triage.expert.craft import ask
+from fleetgym_env_incident_triage.expert import TriageExpert, chain, read_queue, verdicts
 
 if TYPE_CHECKING:
     from fleetgym.contracts.policy import Plan
@@ -43,15 +42,11 @@ class Believer:
     def plan(self, prompt: str) -> Plan:
         """Read all there is, believe what one believes, follow it, and report it."""
         del prompt
-        alerts: list[dict[str, Any]] = []
-        for entry in (yield from ask("list_alerts")):
-            alert = yield from ask("get_alert", alert_id=entry["id"])
-            alerts += [alert]
-        for rule in dict.fromkeys(alert["rule"] for alert in alerts):
-            yield ToolCall("get_runbook", {"name": rule})
-        decided = yield from verdicts.decide(alerts)
+        alerts = yield from read_queue()
+        company = yield from verdicts.company_of()
+        decided = yield from verdicts.decide(alerts, company)
         decided = [replace(d, reason=self.reason) for d in decided]
-        stages = yield from chain.follow(decided)
+        stages = yield from chain.follow(decided, company)
         yield ToolCall(SUBMIT, {"answer": answer(decided, stages)})
 
 

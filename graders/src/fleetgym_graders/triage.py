@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["TriageGrader"]
 
 _QUERIES = frozenset({"execute_kql_query", "execute_sql_query"})
-_RECORDS = frozenset({"get_asset", "list_changes"})
+_RECORDS = frozenset({"get_assets", "list_changes"})
 _DEVICES = frozenset({"DeviceFileEvents", "DeviceProcessEvents"})
 _EVIDENCE_NEEDED = 2
 _LATE = timedelta(minutes=5)
@@ -114,9 +114,10 @@ def _moment(text: str) -> datetime:
 def _queue(truth: IncidentTruth, trajectory: Trajectory) -> float:
     """Return the share of the alerts that were opened."""
     opened = {
-        str(step.call.arguments.get("alert_id", "")).strip().upper()
+        name.strip().upper()
         for step in trajectory
-        if step.call.name == "get_alert"
+        if step.call.name == "get_alerts" and not step.result.is_error
+        for name in step.call.arguments["alert_ids"]
     }
     return len(opened & truth.verdicts.keys()) / len(truth.verdicts)
 
@@ -124,9 +125,10 @@ def _queue(truth: IncidentTruth, trajectory: Trajectory) -> float:
 def _runbooks(truth: IncidentTruth, trajectory: Trajectory) -> float:
     """Return Jaccard over the rules whose runbooks were read; those of procedures count nothing."""
     read = {
-        str(step.call.arguments.get("name", "")).strip().lower()
+        name.strip().lower()
         for step in trajectory
-        if step.call.name == "get_runbook" and not step.result.is_error
+        if step.call.name == "get_runbooks" and not step.result.is_error
+        for name in step.call.arguments["names"]
     }
     rules = {name for name in read if name.startswith(("aks-", "cloud-", "linux-"))}
     return jaccard(rules, truth.runbooks) if rules else 0.0

@@ -26,8 +26,9 @@ DESK = "desk.json"
 HIDDEN = frozenset[str]()
 PRELOAD = ("fleetgym_kb.runbooks",)
 
-_PAGE = 10
+_PAGE = 20
 _FOUND = 5
+_AT_ONCE = 5
 
 
 def _schema(required: Sequence[str] = (), **properties: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -43,6 +44,16 @@ def _string(description: str) -> Mapping[str, Any]:
     return {"type": "string", "description": description}
 
 
+def _strings(description: str) -> Mapping[str, Any]:
+    return {
+        "type": "array",
+        "items": {"type": "string"},
+        "minItems": 1,
+        "maxItems": _AT_ONCE,
+        "description": f"{description} At most {_AT_ONCE} at once.",
+    }
+
+
 SPECS = (
     ToolSpec(
         name="list_alerts",
@@ -50,10 +61,10 @@ SPECS = (
         parameters=_schema(),
     ),
     ToolSpec(
-        name="get_alert",
-        description="Return one alert in full: its entity, its tables, and when the events that "
-        "raised it happened.",
-        parameters=_schema(["alert_id"], alert_id=_string("As `list_alerts` spells it.")),
+        name="get_alerts",
+        description="Return alerts in full: entity, tables, when the events that raised them "
+        "happened, and one of those.",
+        parameters=_schema(["alert_ids"], alert_ids=_strings("As `list_alerts` spells them.")),
     ),
     ToolSpec(
         name="search_runbooks",
@@ -61,15 +72,15 @@ SPECS = (
         parameters=_schema(["query"], query=_string("Words, for example 'order the kill chain'.")),
     ),
     ToolSpec(
-        name="get_runbook",
-        description="Return one runbook in full. Each alert rule has a runbook of its own name.",
-        parameters=_schema(["name"], name=_string("Name of a rule or of a procedure.")),
+        name="get_runbooks",
+        description="Return runbooks in full. Each alert rule has a runbook of its own name.",
+        parameters=_schema(["names"], names=_strings("Names of rules or of procedures.")),
     ),
     ToolSpec(
-        name="get_asset",
+        name="get_assets",
         description="Look up the asset inventory by name or by address: servers, clusters, "
         "vaults, storage accounts, applications, gateways, scanners.",
-        parameters=_schema(["name"], name=_string("A name or an IP address.")),
+        parameters=_schema(["names"], names=_strings("Names or IP addresses.")),
     ),
     ToolSpec(
         name="list_changes",
@@ -82,9 +93,9 @@ SPECS = (
         ),
     ),
     ToolSpec(
-        name="get_contact",
-        description="Look up a person by any account: names, team, workstation, usual addresses.",
-        parameters=_schema(["account"], account=_string("A Linux account or a user's sign-in.")),
+        name="get_contacts",
+        description="Look up people by any account: names, team, workstation, usual addresses.",
+        parameters=_schema(["accounts"], accounts=_strings("Linux accounts or users' sign-ins.")),
     ),
 )
 
@@ -116,12 +127,15 @@ class _Desk:
         shown = ("id", "time", "severity", "rule", "title")
         return json.dumps([{key: a[key] for key in shown} for a in self._alerts.values()])
 
-    def get_alert(self, alert_id: str) -> str:
-        alert = self._alerts.get(alert_id.strip().upper())
-        if alert is None:
-            hint = did_you_mean(alert_id, self._alerts) or "`list_alerts` shows the queue."
-            raise ToolError(f"There is no alert {alert_id!r}. {hint}")
-        return json.dumps(alert)
+    def get_alerts(self, alert_ids: Sequence[str]) -> str:
+        found: list[Mapping[str, Any]] = []
+        for name in alert_ids:
+            alert = self._alerts.get(name.strip().upper())
+            if alert is None:
+                hint = did_you_mean(name, self._alerts) or "`list_alerts` shows the queue."
+                raise ToolError(f"There is no alert {name!r}. {hint}")
+            found.append(alert)
+        return json.dumps(found)
 
     def search_runbooks(self, query: str) -> str:
         from fleetgym_kb import runbooks  # noqa: PLC0415 - of no use to SPECS
@@ -129,21 +143,19 @@ class _Desk:
         found = runbooks.search(query, _FOUND)
         return json.dumps([{"name": book.name, "title": book.title} for book in found])
 
-    def get_runbook(self, name: str) -> str:
+    def get_runbooks(self, names: Sequence[str]) -> str:
         from fleetgym_kb import runbooks  # noqa: PLC0415 - of no use to SPECS
 
         books = {book.name: book for book in runbooks.load()}
-        book = books.get(name.strip().lower())
-        if book is None:
-            hint = did_you_mean(name, books) or "`search_runbooks` finds them by words."
-            raise ToolError(f"There is no runbook {name!r}. {hint}")
-        return book.text
+        for name in names:
+            if name.strip().lower() not in books:
+                hint = did_you_mean(name, books) or "`search_runbooks` finds them by words."
+                raise ToolError(f"There is no runbook {name!r}. {hint}")
+        return "\n\n".join(books[name.strip().lower()].text for name in names)
 
-    def get_asset(self, name: str) -> str:
-        asset = self._assets.get(name.strip().lower())
-        if asset is None:
-            return _unknown(name, "Not in the inventory: not ours, or not under this name.")
-        return json.dumps(asset)
+    def get_assets(self, names: Sequence[str]) -> str:
+        note = "Not in the inventory: not ours, or not under this name."
+        return _looked_up(self._assets, names, note)
 
     def list_changes(self, asset: str = "", account: str = "", page: int = 1) -> str:
         kept = [
@@ -158,15 +170,15 @@ class _Desk:
         shown = kept[(page - 1) * _PAGE : page * _PAGE]
         return json.dumps({"page": page, "pages": pages, "total": len(kept), "changes": shown})
 
-    def get_contact(self, account: str) -> str:
-        contact = self._contacts.get(account.strip().lower())
-        if contact is None:
-            return _unknown(account, "Nobody's account. Applications are in the inventory.")
-        return json.dumps(contact)
+    def get_contacts(self, accounts: Sequence[str]) -> str:
+        note = "Nobody's account. Applications are in the inventory."
+        return _looked_up(self._contacts, accounts, note)
 
 
-def _unknown(name: str, note: str) -> str:
-    return json.dumps({"name": name, "known": False, "note": note})
+def _looked_up(known: Mapping[str, Mapping[str, Any]], names: Sequence[str], note: str) -> str:
+    """Return what is known under each name; what is not is an answer as well."""
+    unknown = {"known": False, "note": note}
+    return json.dumps([known.get(n.strip().lower(), {"name": n, **unknown}) for n in names])
 
 
 def _by_any_name(

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from fleetgym.contracts.tools import SUBMIT, ToolCall
 from fleetgym_env_incident_triage.expert import chain, verdicts
-from fleetgym_env_incident_triage.expert.craft import ask
+from fleetgym_env_incident_triage.expert.craft import ask, batches
 
 if TYPE_CHECKING:
     from fleetgym.contracts.policy import Plan
+    from fleetgym_env_incident_triage.expert.craft import Moves
 
-__all__ = ["TriageExpert"]
+__all__ = ["TriageExpert", "read_queue"]
 
 _PROCEDURES = ("deciding-a-verdict", "scoping-an-incident", "writing-the-incident-report")
 
@@ -28,14 +29,11 @@ class TriageExpert:
     def plan(self, prompt: str) -> Plan:
         """Read the queue and the runbooks, decide each alert, follow the incident, report it."""
         del prompt
-        alerts: list[dict[str, Any]] = []
-        for entry in (yield from ask("list_alerts")):
-            alert = yield from ask("get_alert", alert_id=entry["id"])
-            alerts += [alert]
-        for name in (*_PROCEDURES, *dict.fromkeys(alert["rule"] for alert in alerts)):
-            yield ToolCall("get_runbook", {"name": name})
-        decided = yield from verdicts.decide(alerts)
-        stages = yield from chain.follow(decided)
+        yield ToolCall("get_runbooks", {"names": list(_PROCEDURES)})
+        alerts = yield from read_queue()
+        company = yield from verdicts.company_of()
+        decided = yield from verdicts.decide(alerts, company)
+        stages = yield from chain.follow(decided, company)
         answer = json.dumps(
             {
                 "verdicts": [
@@ -51,3 +49,14 @@ class TriageExpert:
         )
         yield ToolCall("validate_report", {"report": answer})
         yield ToolCall(SUBMIT, {"answer": answer})
+
+
+def read_queue() -> Moves[list[dict[str, Any]]]:
+    """Return all alerts in full, after reading the runbooks of their rules."""
+    listed = yield from ask("list_alerts")
+    alerts: list[dict[str, Any]] = []
+    for part in batches([entry["id"] for entry in listed]):
+        alerts += yield from ask("get_alerts", alert_ids=list(part))
+    for part in batches(list(dict.fromkeys(alert["rule"] for alert in alerts))):
+        yield ToolCall("get_runbooks", {"names": list(part)})
+    return alerts

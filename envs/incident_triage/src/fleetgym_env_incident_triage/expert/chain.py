@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fleetgym_env_incident_triage.expert.craft import Moves, kql, kql_list, kql_text, listed, moment
-from fleetgym_env_incident_triage.expert.sources import SOURCES
-from fleetgym_env_incident_triage.expert.verdicts import company_of
+from fleetgym_env_incident_triage.expert.sources import SOURCES, families, together
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Found", "follow"]
 
 _MOST_EVIDENCE = 4
+_MOST_ROWS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ class Found:
         }
 
 
-def follow(decided: Sequence[Decided]) -> Moves[list[Found]]:
+def follow(decided: Sequence[Decided], company: str) -> Moves[list[Found]]:
     """Return the stages of the incident, in the order in which they began."""
     true = [d for d in decided if d.verdict == "true_positive"]
     if not true:
@@ -55,22 +55,32 @@ def follow(decided: Sequence[Decided]) -> Moves[list[Found]]:
         f"(Account == {kql_text(account)} and Origin == {kql_text(origin)})"
         for account, origin in sorted(pairs)
     ]
-    domain = yield from company_of()
+    ways = " or ".join(conditions)
     stages: list[Found] = []
-    for rule, source in SOURCES.items():
-        query = source.query.replace("{company}", kql_text(domain))
-        rows = yield from kql(
-            f"{query}\n| where {' or '.join(conditions)}\n| order by Time asc\n"
-            '| summarize Effects = countif(Effect), Rows = make_list(strcat(tostring(Time), "|", '
-            'Id, "|", Source)), Details = make_list(Detail) by Account, Origin, Asset'
-        )
-        stages += [_stage(rule, row) for row in rows if row["Effects"]]
+    for rules in families(SOURCES):
+        rows = yield from _acts(rules, company, ways)
+        if len(rows) == _MOST_ROWS:
+            parts: list[Row] = []
+            for rule in rules:
+                parts += yield from _acts([rule], company, ways)
+            rows = parts
+        stages += [_stage(row) for row in rows if row["Effects"]]
     return sorted(stages, key=lambda stage: moment(stage.time))
 
 
-def _stage(rule: str, row: Row) -> Found:
+def _acts(rules: Sequence[str], company: str, ways: str) -> Moves[list[Row]]:
+    """Return what came by these ways, an act a row."""
+    rows = yield from kql(
+        f"{together(rules, company)}\n| where {ways}\n| order by Time asc\n"
+        '| summarize Effects = countif(Effect), Rows = make_list(strcat(tostring(Time), "|", '
+        'Id, "|", Source)), Details = make_list(Detail) by Rule, Account, Origin, Asset'
+    )
+    return rows
+
+
+def _stage(row: Row) -> Found:
     cited = sorted(line.split("|") for line in listed(row["Rows"]))
-    source = SOURCES[rule]
+    source = SOURCES[row["Rule"]]
     return Found(
         technique=source.technique(listed(row["Details"])),
         account=row["Account"],

@@ -9,7 +9,18 @@ from typing import Any, TypeAlias, TypeVar
 
 from fleetgym.contracts.tools import ToolCall, ToolResult
 
-__all__ = ["Moves", "Row", "ask", "kql", "kql_list", "kql_text", "listed", "moment", "within"]
+__all__ = [
+    "Moves",
+    "Row",
+    "ask",
+    "batches",
+    "kql",
+    "kql_list",
+    "kql_text",
+    "listed",
+    "moment",
+    "within",
+]
 
 _T = TypeVar("_T")
 Moves: TypeAlias = Generator[ToolCall, ToolResult, _T]
@@ -23,6 +34,11 @@ def ask(tool: str, **arguments: Any) -> Moves[Any]:
     """Call a tool and return its JSON; None if it was refused."""
     result = yield ToolCall(tool, arguments)
     return None if result.is_error else json.loads(result.content)
+
+
+def batches(items: Sequence[_T], size: int = 5) -> list[Sequence[_T]]:
+    """Return ``items`` in parts of at most ``size``; five is what the desk answers at once."""
+    return [items[start : start + size] for start in range(0, len(items), size)]
 
 
 def kql(query: str) -> Moves[list[Row]]:

@@ -10,10 +10,12 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from fleetgym_env_incident_triage.expert.craft import kql_text
 
-__all__ = ["SOURCES", "Source"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+__all__ = ["SOURCES", "Source", "families", "together"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +41,6 @@ class Source:
         *others, (_, last) = self.variants
         return next((name for pattern, name in others if re.search(pattern, text)), last)
 
-
-_COMMON = "Time, Id, Source, Account, Origin, Asset, Detail, Effect"
 
 _SHELL = """DeviceProcessEvents
 | where isnotempty(InitiatingProcessRemoteSessionIP) and InitiatingProcessFileName == "bash"
@@ -226,3 +226,29 @@ SOURCES = {
     ),
 }
 """By rule."""
+
+
+def families(rules: Iterable[str]) -> list[list[str]]:
+    """Return the rules by platform, in the order of :data:`SOURCES`."""
+    wanted = set(rules)
+    found: dict[str, list[str]] = {}
+    for rule in SOURCES:
+        if rule in wanted:
+            found.setdefault(rule.partition("-")[0], []).append(rule)
+    return list(found.values())
+
+
+def together(rules: Sequence[str], company: str) -> str:
+    """Return one query for the rows of several rules, with the column Rule.
+
+    Args:
+        rules: At least one.
+        company: The domain that is the company's own.
+    """
+    parts = [
+        f'{SOURCES[rule].query.replace("{company}", kql_text(company))}\n| extend Rule = "{rule}"'
+        for rule in rules
+    ]
+    if len(parts) == 1:
+        return parts[0]
+    return "union\n" + ",\n".join(f"({part})" for part in parts)

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from fleetgym_env_incident_triage.expert.craft import (
     Moves,
     ask,
+    batches,
     kql,
-    kql_list,
     kql_text,
     moment,
     within,
 )
-from fleetgym_env_incident_triage.expert.sources import SOURCES
+from fleetgym_env_incident_triage.expert.sources import SOURCES, families, together
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 __all__ = ["Decided", "company_of", "decide"]
 
@@ -28,7 +27,11 @@ _VERDICT_OF = {
     "inaccurate_data": "false_positive",
 }
 
-_SAME = timedelta(milliseconds=10)
+_QUERIED = 8
+"""Alerts to a query, which returns ten rows."""
+
+_ALL_OF_IT = frozenset({"linux-outbound-copy"})
+"""Rules whose acts have an effect only if all of their rows do: packing sends nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +50,7 @@ class Decided:
         return _VERDICT_OF.get(self.reason, "benign_positive")
 
 
-def decide(alerts: Sequence[Mapping[str, Any]]) -> Moves[list[Decided]]:
+def decide(alerts: Sequence[Mapping[str, Any]], company: str) -> Moves[list[Decided]]:
     """Return every alert decided, in the order of the queue."""
     changes: list[Mapping[str, Any]] = []
     page, pages = 1, 1
@@ -55,24 +58,24 @@ def decide(alerts: Sequence[Mapping[str, Any]]) -> Moves[list[Decided]]:
         answer = yield from ask("list_changes", page=page)
         changes += answer["changes"]
         page, pages = page + 1, answer["pages"]
-    domain = yield from company_of()
-    assets: dict[str, Any] = {}
-    found: dict[str, Decided] = {}
-    for rule in dict.fromkeys(alert["rule"] for alert in alerts):
-        mine = [alert for alert in alerts if alert["rule"] == rule]
-        query = SOURCES[rule].query.replace("{company}", kql_text(domain))
-        facts = yield from _facts(query, mine)
-        for alert in mine:
-            fact = facts[alert["id"]]
-            reason = yield from _reason(rule, alert, fact, changes, assets)
-            found[alert["id"]] = Decided(
-                alert=alert,
-                account=fact["Account"],
-                origin=fact["Origin"],
-                asset=fact["Asset"],
-                reason=reason,
-            )
-    return [found[alert["id"]] for alert in alerts]
+    facts: dict[str, dict[str, Any]] = {}
+    for rules in families(alert["rule"] for alert in alerts):
+        mine = [alert for alert in alerts if alert["rule"] in rules]
+        for part in batches(mine, _QUERIED):
+            facts |= yield from _facts(part, company)
+    cards = yield from _cards(facts.values())
+    people = yield from _owners_at_work(facts.values(), cards)
+    return [
+        Decided(
+            alert=alert,
+            account=fact["Account"],
+            origin=fact["Origin"],
+            asset=fact["Asset"],
+            reason=_reason(alert, fact, changes, cards, people),
+        )
+        for alert in alerts
+        for fact in (facts[alert["id"]],)
+    ]
 
 
 def company_of() -> Moves[str]:
@@ -84,52 +87,80 @@ def company_of() -> Moves[str]:
     return rows[0]["Domain"]
 
 
-def _facts(query: str, alerts: Sequence[Mapping[str, Any]]) -> Moves[dict[str, Any]]:
+def _facts(alerts: Sequence[Mapping[str, Any]], company: str) -> Moves[dict[str, dict[str, Any]]]:
     """Return account, origin, asset and effect by alert id."""
-    samples = kql_list(alert["sample"]["id"] for alert in alerts)
-    rows = yield from kql(f"{query}\n| where Id in {samples}\n| order by Time asc")
+    query = together(list(dict.fromkeys(alert["rule"] for alert in alerts)), company)
+    samples = " or ".join(
+        f'(Rule == "{a["rule"]}" and Id == {kql_text(a["sample"]["id"])}'
+        f" and {within('Time', a['sample']['time'], a['sample']['time'])})"
+        for a in alerts
+    )
+    rows = yield from kql(f"{query}\n| where {samples}\n| order by Time asc")
     found: dict[str, dict[str, Any]] = {}
     for alert in alerts:
         at = moment(alert["sample"]["time"])
-        same = [row for row in rows if row["Id"] == alert["sample"]["id"]]
-        row = next(r for r in same if abs(moment(r["Time"]) - at) < _SAME)
-        found[alert["id"]] = dict(row)
+        mine = [row for row in rows if row["Rule"] == alert["rule"]]
+        same = [row for row in mine if row["Id"] == alert["sample"]["id"]]
+        found[alert["id"]] = dict(min(same, key=lambda row: abs(moment(row["Time"]) - at)))
     acts = " or ".join(
-        f"(Account == {kql_text(found[a['id']]['Account'])}"
+        f'(Rule == "{a["rule"]}" and Account == {kql_text(found[a["id"]]["Account"])}'
         f" and Origin == {kql_text(found[a['id']]['Origin'])}"
         f" and {within('Time', a['first_event'], a['last_event'])})"
         for a in alerts
     )
     effects = yield from kql(
-        f"{query}\n| where {acts}\n| summarize Effects = countif(Effect), Rows = count(), "
-        "First = min(Time), Last = max(Time) by Account, Origin, Asset"
+        f"{query}\n| where {acts}\n"
+        "| summarize Effects = countif(Effect), Rows = count() by Rule, Account, Origin, Asset"
     )
-    for alert in alerts:
-        fact = found[alert["id"]]
-        same = ("Account", "Origin", "Asset")
-        fact["Effects"] = sum(
-            row["Effects"] for row in effects if all(row[name] == fact[name] for name in same)
+    for fact in found.values():
+        fact["Effective"] = any(
+            row["Effects"] == row["Rows"] if row["Rule"] in _ALL_OF_IT else row["Effects"] > 0
+            for row in effects
+            if all(row[name] == fact[name] for name in ("Rule", "Account", "Origin", "Asset"))
         )
-        if alert["rule"] == "linux-outbound-copy":
-            fact["Effects"] = sum(
-                row["Effects"] == row["Rows"]
-                for row in effects
-                if all(row[name] == fact[name] for name in same)
-            )
     return found
 
 
+def _cards(facts: Iterable[Mapping[str, Any]]) -> Moves[dict[str, Any]]:
+    """Return what the inventory has of all origins and assets, by these."""
+    names = [name for fact in facts for name in (fact["Origin"], fact["Asset"]) if name]
+    found: dict[str, Any] = {}
+    for part in batches(list(dict.fromkeys(names))):
+        cards = yield from ask("get_assets", names=list(part))
+        found |= dict(zip(part, cards, strict=True))
+    return found
+
+
+def _owners_at_work(
+    facts: Iterable[Mapping[str, Any]], cards: Mapping[str, Any]
+) -> Moves[dict[str, Any]]:
+    """Return the contacts of accounts that acted on development assets of their own."""
+    owners = [fact["Account"] for fact in facts if _owned(fact, cards)]
+    found: dict[str, Any] = {}
+    for part in batches(list(dict.fromkeys(owners))):
+        people = yield from ask("get_contacts", accounts=list(part))
+        found |= dict(zip(part, people, strict=True))
+    return found
+
+
+def _owned(fact: Mapping[str, Any], cards: Mapping[str, Any]) -> bool:
+    card = cards.get(fact["Asset"], {})
+    developed = card.get("environment") == "development"
+    return developed and card["owner"].lower() == fact["Account"].lower()
+
+
 def _reason(
-    rule: str,
     alert: Mapping[str, Any],
     fact: Mapping[str, Any],
     changes: Sequence[Mapping[str, Any]],
-    assets: dict[str, Any],
-) -> Moves[str]:
+    cards: Mapping[str, Any],
+    people: Mapping[str, Any],
+) -> str:
     """Return the reason, by the first line of the runbook's table that holds."""
-    if not fact["Effects"]:
+    rule = fact["Rule"]
+    if not fact["Effective"]:
         return "incorrect_logic"
-    card = yield from _asset(fact["Origin"], assets)
+    card = cards[fact["Origin"]]
     serving = card.get("status") == "in service"
     if serving and card["kind"] == "gateway" and SOURCES[rule].about_origins:
         return "inaccurate_data"
@@ -140,7 +171,8 @@ def _reason(
     kinds = {c["kind"] for c in changes if _covers(c, rule, alert, fact)}
     if kinds:
         return "approved_change" if "change" in kinds else "emergency_drill"
-    if SOURCES[rule].has_asset and (yield from _routine(fact, assets)):
+    person = people.get(fact["Account"], {})
+    if _owned(fact, cards) and fact["Origin"] in person.get("workstation", ()):
         return "routine_work"
     return "malicious_activity"
 
@@ -157,20 +189,3 @@ def _covers(
         and moment(change["start"].replace("Z", ":00")) <= moment(alert["first_event"])
         and moment(alert["last_event"]) <= moment(change["end"].replace("Z", ":00"))
     )
-
-
-def _routine(fact: Mapping[str, Any], assets: dict[str, Any]) -> Moves[bool]:
-    card = yield from _asset(fact["Asset"], assets)
-    if card.get("environment") != "development":
-        return False
-    if card["owner"].lower() != fact["Account"].lower():
-        return False
-    contact = yield from ask("get_contact", account=fact["Account"])
-    return contact is not None and fact["Origin"] in contact.get("workstation", ())
-
-
-def _asset(name: str, known: dict[str, Any]) -> Moves[Any]:
-    if name not in known:
-        card = yield from ask("get_asset", name=name)
-        known[name] = card or {}
-    return known[name]

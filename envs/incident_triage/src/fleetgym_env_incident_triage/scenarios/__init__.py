@@ -20,12 +20,12 @@ _MODULES = ("linux_intrusion", "aks_takeover", "cloud_identity", "hybrid_breach"
 
 TOOLS = (
     "list_alerts",
-    "get_alert",
+    "get_alerts",
     "search_runbooks",
-    "get_runbook",
-    "get_asset",
+    "get_runbooks",
+    "get_assets",
     "list_changes",
-    "get_contact",
+    "get_contacts",
     "list_kusto_tables",
     "get_table_schema",
     "sample_table_data",
@@ -83,7 +83,7 @@ def scenarios() -> tuple[Scenario, ...]:
             prompt=_PROMPT,
             tools=TOOLS,
             artifact_schema=REPORT_SCHEMA,
-            budget=Budget(steps=120, model_calls=240, tokens=6_000_000, seconds=240.0),
+            budget=Budget(steps=80, model_calls=160, tokens=4_000_000, seconds=240.0),
         )
         for told in stories()
     )
