@@ -203,3 +203,14 @@ def test_the_calendar_alone_does_not_give_the_intruder_away(story: Story) -> Non
         lowest += any(first.covers(act, RULES[act.rule]) for act in queue.alerted)
     assert oftenest <= 0.3 * len(SEEDS)
     assert lowest <= 0.5 * len(SEEDS)
+
+
+@each_story
+def test_coming_twice_from_one_address_is_no_sign_of_an_intruder(story: Story) -> None:
+    honest = 0
+    for seed in SEEDS:
+        queue = _queue(story.id, seed)
+        ways = Counter((a.account, a.origin) for a in (*queue.alerted, *queue.silent))
+        intruder = {(act.account, act.origin) for act in queue.intrusion}
+        honest += sum(count > 1 for way, count in ways.items() if way not in intruder)
+    assert honest >= len(SEEDS)

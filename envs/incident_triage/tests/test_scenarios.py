@@ -61,15 +61,19 @@ def test_the_expert_earns_everything(desk: Desk, scenario: str, seed: int) -> No
 
 @each_scenario
 @each_seed
-@pytest.mark.parametrize(
-    "reason",
-    [
-        "malicious_activity",
-        pytest.param("approved_change", marks=pytest.mark.slow),
-        pytest.param("incorrect_logic", marks=pytest.mark.slow),
-    ],
-)
-def test_to_look_everything_up_and_call_all_alerts_the_same_is_worth_little(
+def test_to_look_everything_up_and_believe_every_alert_is_worth_little(
+    desk: Desk, scenario: str, seed: int
+) -> None:
+    played = desk.let(Believer("malicious_activity"), scenario, seed)
+    assert played.score.parts["T4_verdicts"] == 0.0
+    assert played.score.value < 0.4
+
+
+@each_scenario
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("reason", ["approved_change", "incorrect_logic"])
+def test_to_look_everything_up_and_believe_no_alert_is_worth_little(
     desk: Desk, scenario: str, seed: int, reason: str
 ) -> None:
     played = desk.let(Believer(reason), scenario, seed)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Plan", "Queue", "draw_queue"]
 
 _TRIES = 60
+_BUSINESS = frozenset({"approved_change", "emergency_drill", "routine_work", "inaccurate_data"})
 _REASONS = (
     *("approved_change", "approved_change", "emergency_drill", "sanctioned_scan"),
     *("routine_work", "inaccurate_data", "incorrect_logic", "incorrect_logic"),
@@ -92,7 +93,7 @@ class _Drawing:
         self._meant = [(act, "malicious_activity") for act in shown]
         for rule, reason in self._honest(self._plan.alerts - len(shown)):
             self._meant.append((self._act(rule, reason), reason))
-        silent = self._silent(shown)
+        silent = [*self._silent(shown), *self._companions()]
         self._decoys()
         self._check(silent)
         alerted = sorted((act for act, _ in self._meant), key=lambda act: act.at)
@@ -240,6 +241,22 @@ class _Drawing:
         origin = usual[0] if act.rule.startswith("linux") else usual[-1]
         return replace(act, account=account, origin=origin)
 
+    def _companions(self) -> list[Act]:
+        """Let those with honest business do something else as well, from the same place.
+
+        Otherwise an origin that is seen twice would be the intruder's.
+        """
+        rng = self._rng
+        found: list[Act] = []
+        for act, reason in self._meant:
+            if reason not in _BUSINESS or rng.random() < 0.3:
+                continue
+            rules = [name for name in _beside(act, self._estate) if name != act.rule]
+            later = act.at + timedelta(minutes=float(rng.uniform(8, 45)))
+            if rules:
+                found.append(replace(act, rule=one(rng, rules), thing="", at=later))
+        return found
+
     def _decoys(self) -> None:
         """Add entries that come close: to each act of the intrusion, and to most of the others.
 
@@ -272,6 +289,19 @@ class _Drawing:
                 if account != act.account:
                     found.append(replace(act, account=account, at=self._cast.when()))
         return found
+
+
+def _beside(act: Act, estate: Estate) -> Sequence[str]:
+    """Return the rules of what the same account can do on the same asset."""
+    family = act.rule.partition("-")[0]
+    if family == "linux":
+        return [name for name in RULES if name.startswith(family)]
+    if family == "aks":
+        full = any(act.asset == cluster.name for cluster in estate.clusters_of("AKSAudit"))
+        own = [name for name in RULES if name.startswith(family)]
+        return own if full else ["aks-pod-exec", "aks-lasting-object"]
+    person = act.account in estate.employee_by_upn
+    return ["cloud-unusual-sign-in", "cloud-mailbox-rule"] if person and not act.asset else []
 
 
 def _staging(estate: Estate) -> str:
