@@ -191,9 +191,13 @@ def test_listing_imports_no_framework_and_no_environment(fleetgym: Run) -> None:
     code = (
         "import sys; from fleetgym.registry import Registry; r = Registry.discover();"
         "heavy = {'gymnasium', 'numpy', 'duckdb', 'langchain', 'langgraph', 'crewai', 'chromadb',"
-        "'fleetgym_env_cti_realm.env', 'fleetgym_env_tiny.env'};"
+        "'fleetgym_env_cti_realm.env', 'fleetgym_env_incident_triage.env',"
+        "'fleetgym_env_tiny.env'};"
         "print(sorted(heavy & set(sys.modules)), sorted(r.environments))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
-    assert done.stdout == "[] ['fleetgym/CtiRealm-v1', 'fleetgym/ServiceDesk-v1', 'test/Tiny-v1']\n"
+    assert done.stdout == (
+        "[] ['fleetgym/CtiRealm-v1', 'fleetgym/IncidentTriage-v1', 'fleetgym/ServiceDesk-v1', "
+        "'test/Tiny-v1']\n"
+    )
