@@ -27,6 +27,7 @@ _HUNTS = {
     "core-azure-service-principal-abuse": "azure_service_principal_abuse",
     "core-azure-storage-exfil": "azure_storage_exfil",
     "core-azure-inbox-rule-bec": "azure_inbox_rule_bec",
+    "core-azure-vault-self-grant": "azure_vault_self_grant",
 }
 
 

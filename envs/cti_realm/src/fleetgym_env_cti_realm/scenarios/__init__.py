@@ -23,6 +23,7 @@ _MODULES = (
     "azure_service_principal_abuse",
     "azure_storage_exfil",
     "azure_inbox_rule_bec",
+    "azure_vault_self_grant",
 )
 
 TOOLS = (
