@@ -24,6 +24,7 @@ _MODULES = (
     "azure_storage_exfil",
     "azure_inbox_rule_bec",
     "azure_vault_self_grant",
+    "azure_spray_new_factor",
 )
 
 TOOLS = (

@@ -273,8 +273,8 @@ STORY = Story(
         "gave it access to their contents and took secrets out, from a place where this identity "
         "does not belong. Administrators, auditors and applications are given access to vaults "
         "every day, some by themselves. Compare the control plane with the vaults' audit events: "
-        "the query must return every operation, allowed or refused, with which the intruder asked a "
-        "vault for the value of a secret, and no read by anybody else."
+        "the query must return every operation, allowed or refused, with which the intruder asked "
+        "a vault for the value of a secret, and no read by anybody else."
     ),
     report_ids=frozenset({"core-azure-vault-self-grant"}),
     techniques=frozenset({"T1555.006", "T1098.003", "T1078.004"}),
