@@ -24,6 +24,7 @@ _HUNTS = {
     "core-linux-ssh-key-implant": "linux_ssh_key_implant",
     "core-aks-exec-secrets": "aks_exec_secrets",
     "core-aks-privileged-daemonset": "aks_privileged_daemonset",
+    "core-aks-binding-backdoor": "aks_binding_backdoor",
     "core-azure-service-principal-abuse": "azure_service_principal_abuse",
     "core-azure-storage-exfil": "azure_storage_exfil",
     "core-azure-inbox-rule-bec": "azure_inbox_rule_bec",

@@ -20,6 +20,7 @@ _MODULES = (
     "linux_ssh_key_implant",
     "aks_exec_secrets",
     "aks_privileged_daemonset",
+    "aks_binding_backdoor",
     "azure_service_principal_abuse",
     "azure_storage_exfil",
     "azure_inbox_rule_bec",
