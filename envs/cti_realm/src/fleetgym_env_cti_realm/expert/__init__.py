@@ -22,6 +22,7 @@ __all__ = ["CtiExpert"]
 _HUNTS = {
     "core-linux-cron-persistence": "linux_cron_persistence",
     "core-linux-ssh-key-implant": "linux_ssh_key_implant",
+    "core-linux-callback-shell": "linux_callback_shell",
     "core-aks-exec-secrets": "aks_exec_secrets",
     "core-aks-privileged-daemonset": "aks_privileged_daemonset",
     "core-aks-binding-backdoor": "aks_binding_backdoor",

@@ -18,6 +18,7 @@ ENVIRONMENT = "fleetgym/CtiRealm-v1"
 _MODULES = (
     "linux_cron_persistence",
     "linux_ssh_key_implant",
+    "linux_callback_shell",
     "aks_exec_secrets",
     "aks_privileged_daemonset",
     "aks_binding_backdoor",
