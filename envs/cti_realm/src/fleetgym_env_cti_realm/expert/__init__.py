@@ -31,6 +31,7 @@ _HUNTS = {
     "core-azure-inbox-rule-bec": "azure_inbox_rule_bec",
     "core-azure-vault-self-grant": "azure_vault_self_grant",
     "core-azure-spray-new-factor": "azure_spray_new_factor",
+    "core-azure-consent-harvest": "azure_consent_harvest",
 }
 
 

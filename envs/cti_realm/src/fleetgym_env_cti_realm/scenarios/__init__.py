@@ -27,6 +27,7 @@ _MODULES = (
     "azure_inbox_rule_bec",
     "azure_vault_self_grant",
     "azure_spray_new_factor",
+    "azure_consent_harvest",
 )
 
 TOOLS = (
