@@ -214,10 +214,11 @@ class _Scene:
         self.events.append(Event(table="SignInLogs", values=values, asked_for=asked_for))
 
     def _register(self, person: Employee, at: datetime, address: str) -> None:
+        updated = {"displayName": "Included Updated Properties", "newValue": '""', "oldValue": ""}
         target: dict[str, Any] = {
             "displayName": person.display_name,
             "id": person.object_id,
-            "modifiedProperties": [],
+            "modifiedProperties": [updated],
             "type": "User",
             "userPrincipalName": person.upn,
         }
