@@ -10,16 +10,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from fleetgym_env_cti_realm.drawing import azure_ip, one, some
-from fleetgym_env_cti_realm.scenarios.audit import request
-from fleetgym_env_cti_realm.scenarios.story import Event, Plot, Story
+from fleetgym_env_cti_realm.scenarios.story import Plot, Story
+from fleetgym_estate.audit import request
+from fleetgym_estate.drawing import azure_ip, one, some
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.random import Generator
 
-    from fleetgym_env_cti_realm.estate import Cluster, Estate
+    from fleetgym_estate.estate import Cluster, Estate
+    from fleetgym_estate.event import Event
 
 __all__ = ["STORY"]
 

@@ -12,16 +12,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from fleetgym_env_cti_realm.drawing import azure_ip, one, some
-from fleetgym_env_cti_realm.scenarios.story import Event, Plot, Story
-from fleetgym_env_cti_realm.telemetry.draw import compact, guid
+from fleetgym_env_cti_realm.scenarios.story import Plot, Story
+from fleetgym_estate.drawing import azure_ip, one, some
+from fleetgym_estate.event import Event
+from fleetgym_estate.telemetry.draw import compact, guid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.random import Generator
 
-    from fleetgym_env_cti_realm.estate import Application, Employee, Estate, KeyVault
+    from fleetgym_estate.estate import Application, Employee, Estate, KeyVault
 
 __all__ = ["STORY"]
 

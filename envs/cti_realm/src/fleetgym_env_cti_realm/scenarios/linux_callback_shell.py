@@ -10,15 +10,15 @@ import re
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from fleetgym_env_cti_realm.drawing import azure_ip, one, some
 from fleetgym_env_cti_realm.scenarios.story import Plot, Story
-from fleetgym_env_cti_realm.scenarios.trail import Process, Trail, daemon, login
-from fleetgym_env_cti_realm.telemetry.linux_cast import products_of
+from fleetgym_estate.drawing import azure_ip, one, some
+from fleetgym_estate.telemetry.linux_cast import products_of
+from fleetgym_estate.trail import Process, Trail, daemon, login
 
 if TYPE_CHECKING:
     from numpy.random import Generator
 
-    from fleetgym_env_cti_realm.estate import Estate, Host
+    from fleetgym_estate.estate import Estate, Host
 
 __all__ = ["STORY"]
 
