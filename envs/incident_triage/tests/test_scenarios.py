@@ -24,14 +24,20 @@ if TYPE_CHECKING:
 
 SCENARIOS = {scenario.id: scenario for scenario in scenarios()}
 QUICK = (0,)
-SLOW = tuple(range(1, 20))
+SLOW = (1,)
+EXHAUSTIVE = tuple(range(2, 20))
 
 # One worker plays all seeds of a scenario, so that each is played once.
 each_scenario = pytest.mark.parametrize(
     "scenario", [pytest.param(i, marks=pytest.mark.xdist_group(i)) for i in SCENARIOS]
 )
 each_seed = pytest.mark.parametrize(
-    "seed", [*QUICK, *(pytest.param(seed, marks=pytest.mark.slow) for seed in SLOW)]
+    "seed",
+    [
+        *QUICK,
+        *(pytest.param(seed, marks=pytest.mark.slow) for seed in SLOW),
+        *(pytest.param(seed, marks=pytest.mark.exhaustive) for seed in EXHAUSTIVE),
+    ],
 )
 
 
@@ -70,7 +76,7 @@ def test_to_look_everything_up_and_believe_every_alert_is_worth_little(
 
 
 @each_scenario
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("reason", ["approved_change", "incorrect_logic"])
 def test_to_look_everything_up_and_believe_no_alert_is_worth_little(
@@ -108,7 +114,7 @@ def test_calls_at_random_are_worth_little(desk: Desk, scenario: str, seed: int) 
 @each_scenario
 @pytest.mark.parametrize(
     ("origin", "seed"),
-    [(0, 1), *(pytest.param(n, n + 1, marks=pytest.mark.slow) for n in range(1, 8))],
+    [(0, 1), *(pytest.param(n, n + 1, marks=pytest.mark.exhaustive) for n in range(1, 8))],
 )
 def test_what_was_done_on_one_seed_is_worth_little_on_another(
     desk: Desk, scenario: str, origin: int, seed: int
