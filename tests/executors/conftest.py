@@ -11,7 +11,7 @@ import pytest
 for folder in (".", "../env", "../worker"):
     sys.path.insert(0, str(Path(__file__).parent.joinpath(folder).resolve()))
 
-from arena import Arena, arena  # noqa: E402
+from contest import Arena, arena  # noqa: E402
 from fleetgym.version import __version__  # noqa: E402
 from hostile import install_hostile  # noqa: E402
 

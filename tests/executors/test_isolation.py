@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from arena import arena
+from contest import arena
 from fleetgym.executors.bubblewrap import Bubblewrap
 from fleetgym.executors.promises import check_isolation
 from hostile import install_hostile
@@ -23,7 +23,7 @@ from proc import descendants, gone
 if TYPE_CHECKING:
     from contextlib import AsyncExitStack
 
-    from arena import Arena
+    from contest import Arena
 
 REPOSITORY = Path(__file__).parents[2]
 

@@ -66,7 +66,13 @@ def test_the_expert_earns_everything(desk: Desk, scenario: str, seed: int) -> No
 
 
 @each_scenario
-@each_seed
+@pytest.mark.parametrize(
+    "seed",
+    [
+        pytest.param(seed, marks=pytest.mark.exhaustive if seed else pytest.mark.slow)
+        for seed in range(20)
+    ],
+)
 def test_to_look_everything_up_and_believe_every_alert_is_worth_little(
     desk: Desk, scenario: str, seed: int
 ) -> None:
@@ -114,7 +120,10 @@ def test_calls_at_random_are_worth_little(desk: Desk, scenario: str, seed: int) 
 @each_scenario
 @pytest.mark.parametrize(
     ("origin", "seed"),
-    [(0, 1), *(pytest.param(n, n + 1, marks=pytest.mark.exhaustive) for n in range(1, 8))],
+    [
+        pytest.param(n, n + 1, marks=pytest.mark.exhaustive if n else pytest.mark.slow)
+        for n in range(8)
+    ],
 )
 def test_what_was_done_on_one_seed_is_worth_little_on_another(
     desk: Desk, scenario: str, origin: int, seed: int
