@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from typing import TYPE_CHECKING
@@ -241,7 +242,7 @@ class Outside:
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.resolver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.resolver.bind(("127.0.0.1", 0))
-        self.name = "fleetgym-hostile-test"
+        self.name = f"fleetgym-hostile-test-{os.getpid()}"
         self.abstract = socket.socket(socket.AF_UNIX)
         self.abstract.bind(f"\0{self.name}")
         self.abstract.listen()

@@ -19,7 +19,7 @@ class HostileEnv(CtiRealmEnv):
     )
     limits: ClassVar[Limits] = Limits(
         memory_bytes=1024 * 1024**2,
-        call_seconds=2.0,
+        call_seconds=4.0,
         processes=32,
         open_files=128,
         scratch_bytes=16 * 1024**2,
