@@ -65,10 +65,6 @@ REFUSED = {
     "a chunk's size without end": POST + "Transfer-Encoding: chunked\r\n\r\n" + "f" * 100_000,
     "a chunk longer than its size": POST
     + "Transfer-Encoding: chunked\r\n\r\n1\r\n{}{}{}\r\n0\r\n\r\n",
-    "a chunk's extension of a megabyte": POST
-    + "Transfer-Encoding: chunked\r\n\r\n2;x="
-    + "y" * 2**20
-    + "\r\n{}\r\n0\r\n\r\n",
     "trailers of a megabyte": POST
     + "Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nX: "
     + "y" * 2**20
