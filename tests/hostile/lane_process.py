@@ -14,7 +14,7 @@ from typing import Any
 
 from fleetgym.contracts.record import RunKey
 from fleetgym.episode import Session
-from fleetgym.executors.local import WorkerExit
+from fleetgym.executors.connection import WorkerExit
 from fleetgym.runner.lane import ATTEMPTS, Lane, LaneConfig
 
 
