@@ -157,7 +157,8 @@ def impostor(code):
                         "protocolVersion": asked["params"]["protocolVersion"],
                         "capabilities": {}, "serverInfo": {"name": "x", "version": "1"}})
                 elif "id" in asked:
-                    message(id=asked["id"], result={"content": [{"type": "text", "text": "forged"}]})
+                    lie = {"type": "text", "text": "forged"}
+                    message(id=asked["id"], result={"content": [lie]})
                 elif "close" in asked:
                     tell(b'{"closed": 0}\\n')
 def is_input(fd):
