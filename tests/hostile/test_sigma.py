@@ -132,7 +132,7 @@ def test_it_is_refused_and_earns_no_more_than_its_form(
     said, score = _judged(arena, arena.filled(sigma))
 
     assert said["matched_count"] == 0
-    assert re.search(refusal, said["error"]), said
+    assert re.search(f"{refusal}|was stopped after", said["error"]), said
     assert CANARY not in json.dumps(said)
     assert arena.earned is not None
     assert {**score.parts, SIGMA: 0.0} == arena.earned.parts

@@ -65,10 +65,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @contextmanager
 def episode(server: Server) -> Generator[Server]:
     server.say({"open": OPEN})
-    assert server.hear() == {"opened": True}
+    told = {**server.hear(), **server.hear()}  # by two processes, in either order
+    assert told == {"opened": True, "key": told["key"]}
     yield server
     server.say({"close": True})
-    assert server.hear() == {"closed": 0}
+    assert server.hear() == {"closed": 0, "by": told["key"]}
 
 
 def shake_hands(server: Server) -> Any:

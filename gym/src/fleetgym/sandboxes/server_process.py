@@ -39,8 +39,10 @@ class ServerProcess:
 
     def __init__(self, process: Started) -> None:
         self._process = process
-        self._control: asyncio.Queue[dict[str, Any]] = asyncio.Queue(_MAX_WORDS)
+        self._control: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._episode: Conversation | None = None
+        self._key = ""
+        """Of the episode that is open: what only the server's first process knows."""
         self._stderr = b""
         self._reading = asyncio.gather(self._read(), self._read_stderr())
 
@@ -53,7 +55,7 @@ class ServerProcess:
         """
         server = cls(await launch.start())
         try:
-            await server._told("ready", START_S)
+            await server._told(("ready",), START_S)
         except BaseException as error:
             died = isinstance(error, SandboxError) and not server.alive
             await server.kill()
@@ -74,7 +76,11 @@ class ServerProcess:
             SandboxError: The server died or did not answer, or a toolset could not be opened.
         """
         await self._send(json.dumps({"open": {"mounts": dict(mounts), "limits": asdict(limits)}}))
-        await self._told("opened", START_S)
+        # The first process and its child say one of these each, and either may be the first.
+        told: dict[str, Any] = {}
+        while not {"key", "opened"} <= told.keys():
+            told |= await self._told(("key", "opened"), START_S)
+        self._key = told["key"]
         episode = self._episode = Conversation(self._send_message, self._last_words, limits)
         await episode.begin()
 
@@ -99,10 +105,11 @@ class ServerProcess:
             return False
         try:
             await self._send('{"close": true}')
-            await self._told("closed", END_S)
+            told = await self._told(("closed",), END_S)
         except SandboxError:
             return False
-        return True
+        # Else the episode's own process says that it has ended, and would serve another one.
+        return told.get("by") == self._key
 
     async def kill(self) -> None:
         """End the process and all it started."""
@@ -138,15 +145,17 @@ class ServerProcess:
         except OSError as error:
             raise SandboxError(f"The tool server is gone. {self._last_words()}") from error
 
-    async def _told(self, word: str, seconds: float) -> None:
+    async def _told(self, words: tuple[str, ...], seconds: float) -> dict[str, Any]:
+        """Return the next that the server says, which has one of ``words`` in it."""
         try:
             answer = await asyncio.wait_for(self._control.get(), seconds)
         except TimeoutError as error:
             raise SandboxTimeout(
-                f"The tool server did not say {word!r} in {seconds:g} s. {self._last_words()}"
+                f"The tool server did not say {words[0]!r} in {seconds:g} s. {self._last_words()}"
             ) from error
-        if word not in answer:
+        if not any(word in answer for word in words):
             raise SandboxError(f"The tool server failed: {answer}. {self._last_words()}")
+        return answer
 
     async def _read(self) -> None:
         """Tell MCP's messages from the server's own, until there are none."""
@@ -155,7 +164,7 @@ class ServerProcess:
             while line := await self._process.stdout.readline():
                 await self._take(line)
         # No JSON, a line without end, too many words: it is not ours any more.
-        except (ValueError, asyncio.QueueFull) as error:
+        except ValueError as error:
             self._stderr += f"\nunreadable output: {error}".encode()[:_STDERR_BYTES]
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
@@ -169,6 +178,8 @@ class ServerProcess:
             if self._episode is not None:
                 await self._episode.receive(SessionMessage(message))
             return
+        if self._control.qsize() >= _MAX_WORDS:
+            raise ValueError("more answers than questions")
         self._control.put_nowait(_words(line))
         if self._episode is not None:
             self._episode.die()  # nobody asked for it

@@ -5,9 +5,14 @@
 It imports what its toolsets need and then waits on standard input. Between episodes it is told,
 one JSON object a line, what to do and answers in the same way on standard output:
 
-    {"open": {"mounts": {…}, "limits": {…}}}   a child opens the toolsets   -> {"opened": true}
+    {"open": {"mounts": {…}, "limits": {…}}}   a child is forked            -> {"key": key}
+                                               which opens the toolsets     -> {"opened": true}
     (the child now speaks MCP on the same two pipes, until it reads {"close": true})
-                                               the child is gone            -> {"closed": status}
+                                               the child is gone            -> {"closed": status,
+                                                                                "by": key}
+
+The key tells the host who speaks: a child that was taken over may say that it is gone, and stay to
+serve another episode. It is drawn when the child has its own memory, and cannot be read back.
 
 Whatever an episode leaves behind, processes and files, is gone before ``closed`` is answered; when
 that cannot be done, the server ends.
@@ -55,7 +60,7 @@ def main() -> None:
     _tell(wire, {"ready": True})
     with contextlib.suppress(BrokenPipeError):  # the host is gone
         while (asked := _read_line(wire[0])) is not None:
-            _tell(wire, {"closed": _episode(asked["open"], options.toolsets, offspring, wire)})
+            _tell(wire, _episode(asked["open"], options.toolsets, offspring, wire))
 
 
 def _take_standard_streams() -> _Wire:
@@ -80,19 +85,23 @@ def _warm(name: str) -> None:
         )
 
 
-def _episode(asked: dict[str, Any], toolsets: list[str], offspring: Offspring, wire: _Wire) -> int:
-    """Fork a child that serves an episode; return its exit code when it has been cleared away."""
+def _episode(
+    asked: dict[str, Any], toolsets: list[str], offspring: Offspring, wire: _Wire
+) -> dict[str, Any]:
+    """Fork a child that serves an episode; return what to say when it has been cleared away."""
     scratch = Path(os.environ["TMPDIR"])
     server = os.getpid()
     child = os.fork()
     if child == 0:
         _serve(asked, toolsets, wire, scratch, server)
+    key = os.urandom(16).hex()
+    _tell(wire, {"key": key})
     try:
         code = offspring.wait_for(child, max_processes=asked["limits"]["processes"])
     finally:
         offspring.end()
     _clear(scratch)
-    return code
+    return {"closed": code, "by": key}
 
 
 def _serve(
