@@ -35,7 +35,7 @@ def plan(suite: Path, *, as_json: bool) -> None:
         click.echo(f"  {name} {version}: {runs} runs{note}")
     click.echo(
         f"Every framework meets the same {len(summary['scenarios'])} scenarios x "
-        f"{len(made.suite.conditions)} conditions x {len(made.suite.models)} models x "
+        f"{len(summary['conditions'])} conditions x {len(made.suite.models)} models x "
         f"{len(made.suite.seeds)} seeds, so that any two are paired run by run."
     )
     for scenario in summary["scenarios"]:

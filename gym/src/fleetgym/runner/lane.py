@@ -139,6 +139,7 @@ class Lane:
             key.scenario,
             sandboxes=self.sandboxes,
             grader=key.grader,
+            condition=key.condition,
             budget=Budget(**key.budget) if key.budget else None,  # pyright: ignore[reportArgumentType]
         )
 
@@ -185,7 +186,7 @@ class Lane:
             "platform": platform.platform(),
             "sandbox": self.config.sandbox,
             "sandbox_made_of": dict(made_of),
-            "scenario_digest": env.scenario.digest() if env else "",
+            "scenario_digest": env.declared.digest() if env else "",
             "upstream": "provider" if self.config.base_url else "reference policy",
         }
 
