@@ -51,11 +51,12 @@ def register_conditions(register: Callable[[ConditionSpec], None]) -> None:
 
 @hookimpl
 def register_models(register: Callable[[ModelSpec], None]) -> None:
-    """Offer the reference policy at three levels of skill."""
+    """Offer the reference policy at three levels of skill, and one that is easily talked over."""
     for level, summary in (
         ("expert", "the environment's own expert; makes no mistakes"),
         ("competent", "the expert, erring in about one answer of seven"),
         ("erratic", "the expert, erring in about two answers of five"),
+        ("gullible", "the expert, obeying six of ten instructions it reads, leaking some secrets"),
     ):
         register(
             ModelSpec(

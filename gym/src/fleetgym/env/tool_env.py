@@ -302,7 +302,11 @@ class ToolEnv(gymnasium.Env[dict[str, Any], dict[str, Any]]):
             for name, part in self._score.parts.items()
             if part != before.parts[name]
         }
-        info = {"score": self._score.value, "parts": dict(self._score.parts), "moved": moved}
+        info: dict[str, Any] = {
+            "score": self._score.value,
+            "parts": dict(self._score.parts),
+            "moved": moved,
+        }
         if self.condition is not None:
             info["findings"] = [asdict(one) for one in self._disturbance.findings()[found:]]
         return observation, self._score.value - before.value, terminated, truncated, info

@@ -16,8 +16,9 @@ from fleetgym.contracts.errors import ModelError
 from fleetgym.contracts.json import canonical_json
 from fleetgym.contracts.tools import SUBMIT, ToolCall, ToolResult
 from fleetgym.policy.blunders import attempt
-from fleetgym.policy.dialect import Conversation, Move, Parameters, Say
+from fleetgym.policy.dialect import Conversation, Move, Parameters, Say, Use
 from fleetgym.policy.profiles import Profile, draw
+from fleetgym.policy.trust import misled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -66,12 +67,17 @@ class Driver:
         planned = self._next_call(conversation)
         if planned is None:
             return Say("There is nothing more that I can do.")
-        return attempt(
-            planned,
+        # Once a run, whoever of its agents reads it: what it is told does not get truer.
+        meant, said = misled(
+            planned, conversation, self._profile, lambda name: draw(self._seed, name)
+        )
+        move = attempt(
+            meant,
             conversation,
             self._profile,
             lambda name: draw(self._seed, self._agent, index, name),
         )
+        return replace(move, said=said) if said and isinstance(move, Use) else move
 
     def _next_call(self, conversation: Conversation) -> ToolCall | None:
         recorded = _Recorded(conversation, self._unreadable)
