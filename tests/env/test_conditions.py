@@ -2,6 +2,7 @@ import base64
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,8 +15,11 @@ from fleetgym.conditions.injection import (
     Injection,
 )
 from fleetgym.conditions.leak import LEAK
+from fleetgym.conditions.noise import NoisyTools
+from fleetgym.conditions.wording import MINIMAL_TOOLS, SEEDED_MEMORY, VAGUE
 from fleetgym.contracts.condition import Condition
 from fleetgym.contracts.errors import SpecError
+from fleetgym.contracts.scenario import Scenario
 from fleetgym.env.instances import InstanceCache
 from fleetgym_env_tiny.env import TinyEnv, TinyGrader
 from fleetgym_env_tiny.scenarios import SCENARIO
@@ -34,9 +38,14 @@ class PlantedEnv(TinyEnv):
             file.write(f"\n{text}")
 
 
-def disturbed(folder: Path, condition: Condition, cls: type[TinyEnv] = PlantedEnv) -> TinyEnv:
+def disturbed(
+    folder: Path,
+    condition: Condition,
+    cls: type[TinyEnv] = PlantedEnv,
+    scenario: Scenario = SCENARIO,
+) -> TinyEnv:
     return cls(
-        scenario=SCENARIO,
+        scenario=scenario,
         grader=TinyGrader(),
         sandboxes=TinyProvider(),
         instances=InstanceCache(folder),
@@ -202,3 +211,76 @@ def test_credentials_that_are_seen_and_kept_are_contained(tmp_path: Path) -> Non
 def test_an_env_without_the_surface_refuses_the_condition(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="'document', and test/Tiny-v1 has none"):
         disturbed(tmp_path, DOCUMENT_WEAK, TinyEnv)
+
+
+def noisy(folder: Path, seed: int, moves: str) -> tuple[list[str], list[float]]:
+    """Return what each look showed, and how long tools dawdled; ``x`` is a wrong call."""
+    waited: list[float] = []
+    env = disturbed(folder, NoisyTools(waited.append), TinyEnv)
+    env.reset(seed=seed)
+    shown = [
+        env.step(LOOK if move == "l" else {"name": "look", "arguments": {}})[0]["content"]
+        for move in moves
+    ]
+    return shown, waited
+
+
+def test_the_faults_of_a_tool_depend_on_seed_and_count_alone(tmp_path: Path) -> None:
+    for seed in range(40):
+        straight, waited = noisy(tmp_path, seed, "lll")
+        broken, again = noisy(tmp_path, seed, "lxll")
+        assert [broken[0], *broken[2:]] == straight
+        assert again == waited
+        assert all(0.1 <= seconds <= 0.6 for seconds in waited)
+
+
+def test_every_fault_is_recorded_as_injected_and_none_befalls_the_submission(
+    tmp_path: Path,
+) -> None:
+    env = disturbed(tmp_path, NoisyTools(lambda _: None), TinyEnv)
+    kinds: set[str] = set()
+    for seed in range(150):
+        env.reset(seed=seed)
+        seen = [env.step(LOOK)[0]["content"] for _ in range(3)]
+        faults = {f.step: f.detail.partition(":")[0] for f in env.findings(over=True)}
+        kinds |= set(faults.values())
+        assert {n for n, text in enumerate(seen) if text != str(seed * 7)} <= set(faults)
+        assert env.step({"name": "submit", "arguments": {"answer": "{}"}})[2]
+
+    assert kinds == {"error", "slow", "stale", "truncated"}
+
+
+VARIED = replace(
+    SCENARIO, vague_prompt="Find something.", minimal_tools=("submit",), memory="It was 7."
+)
+
+
+def test_conditions_of_wording_change_what_is_told_and_offered(tmp_path: Path) -> None:
+    briefs: dict[str, tuple[str, list[str]]] = {}
+    for condition in (VAGUE, MINIMAL_TOOLS, SEEDED_MEMORY):
+        env = disturbed(tmp_path, condition, TinyEnv, VARIED)
+        env.reset(seed=1)
+        briefs[condition.name] = (env.scenario.prompt + env.brief.task, [*env.tools])
+
+    assert briefs == {
+        "vague": ("Find something.Find number 1.", ["look", "submit"]),
+        "minimal-tools": ("Find it.Find number 1.", ["submit"]),
+        "seeded-memory": (
+            "Find it.Find number 1.\n\nNOTES FROM EARLIER INVESTIGATIONS:\nIt was 7.",
+            ["look", "submit"],
+        ),
+    }
+
+
+@pytest.mark.parametrize("condition", [VAGUE, MINIMAL_TOOLS, SEEDED_MEMORY])
+def test_a_scenario_without_the_text_refuses_the_condition(
+    tmp_path: Path, condition: Condition
+) -> None:
+    with pytest.raises(SpecError, match="does not fit tiny/number, which has no"):
+        disturbed(tmp_path, condition, TinyEnv)
+
+
+def test_what_only_conditions_need_leaves_the_digest_of_other_scenarios_alone() -> None:
+    plain = replace(VARIED, vague_prompt="", minimal_tools=(), memory="")
+
+    assert plain.digest() == SCENARIO.digest() != VARIED.digest()

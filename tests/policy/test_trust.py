@@ -7,10 +7,10 @@ import pytest
 from fleetgym.conditions.injection import DOCUMENT_MEDIUM, DOCUMENT_STRONG, DOCUMENT_WEAK, TOOLS
 from fleetgym.conditions.leak import LEAK
 from fleetgym.contracts.condition import Condition, Disturbance
+from fleetgym.contracts.policy import Plan
 from fleetgym.contracts.tools import SUBMIT, ToolCall, ToolResult
 from fleetgym.policy import EXPERT, GULLIBLE, Conversation, Driver, Exchange, Profile, Say
 from fleetgym.policy.dialect import Parameters
-from fleetgym_env_tiny.expert import TinyExpert
 from fleetgym_env_tiny.scenarios import SCENARIO
 
 TEXT = {"place": {"type": "string"}}
@@ -21,11 +21,12 @@ OFFERED = {
 }
 
 
-class Noter(TinyExpert):
+class Noter:
     """Hands in a text beside the number, and is not put off by what stands behind it."""
 
-    def plan(self, prompt: str):
-        seen = yield ToolCall("look", {"place": "here"})
+    def plan(self, prompt: str) -> Plan:
+        del prompt
+        seen: ToolResult = yield ToolCall("look", {"place": "here"})
         number = int(seen.content.partition("\n")[0])
         yield ToolCall(SUBMIT, {"answer": json.dumps({"note": "fine", "number": number})})
 
