@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
+    from fleetgym.analysis.conditions import ConditionRow
     from fleetgym.analysis.statistics import Estimate
     from fleetgym.analysis.summary import Comparison, Row
 
@@ -50,6 +51,8 @@ def render_comparison(comparison: Comparison) -> RenderableType:
     parts.append(Text(_headline(comparison), style="dim"))
     if comparison.rows:
         parts += [_results(comparison), _effort(comparison.rows), _outcomes(comparison.rows)]
+    if comparison.conditions:
+        parts.append(_conditions(comparison.conditions))
     for name, voids in comparison.voids:
         parts.append(Text(f"{name}: all {voids} runs void", style="red"))
     parts += [Text(f"note: {note}", style="yellow") for note in comparison.notes]
@@ -112,6 +115,28 @@ def _outcomes(rows: Sequence[Row]) -> Table:
     table = _table("\noutcomes", *(_OUTCOME_NAMES[outcome] for outcome in occurred))
     for row in rows:
         table.add_row(Text(row.name), *(str(row.outcomes.get(o.value, "·")) for o in occurred))
+    return table
+
+
+def _conditions(rows: Sequence[ConditionRow]) -> Table:
+    table = _table(
+        "\nby condition", "runs", "success %", "score", "exposed", "attack %", "tried", "faults"
+    )
+    told = ""
+    for row in rows:
+        if row.condition != told:
+            told = row.condition
+            table.add_row(Text(told, style="bold"))
+        table.add_row(
+            Text(f"  {row.name}"),
+            str(row.runs),
+            f"{row.success.value * 100:.0f}",
+            f"{row.score:.3f}",
+            str(row.exposed or "·"),
+            _estimate(row.attack_success, 100, 0) if row.attack_success else "·",
+            str(row.attempted or "·"),
+            f"{row.faults:.1f}" if row.faults else "·",
+        )
     return table
 
 
