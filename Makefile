@@ -1,15 +1,16 @@
 # `make bench` and `make test` set everything up by themselves.
 #
-#   make bench        run suites/quickstart.yaml, compare, write runs/quickstart/report.html
-#   make test         the tests that need no more than this machine and a few minutes
-#   make test-slow    the rest of them
-#   make images       build container images; IMAGES="toolserver langchain" names some of them
-#   make base-image   make fleetgym-base of Debian packages, for where no image can be pulled
-#   make test-docker  the tests that need a Docker daemon; start one if they have to
-#   make lint         what CI checks besides
-#   make format       let ruff format and mend what it can
-#   make refresh      move every lock file to the newest releases
-#   make clean        forget environments and caches (runs/ is kept)
+#   make bench             run suites/quickstart.yaml, compare, write runs/quickstart/report.html
+#   make test              the tests that need no more than this machine and a few minutes
+#   make test-slow         the rest of them
+#   make test-exhaustive   every scenario on twenty seeds; takes long
+#   make images            build container images; IMAGES="toolserver langchain" names some of them
+#   make base-image        make fleetgym-base of Debian packages, for where no image can be pulled
+#   make test-docker       the tests that need a Docker daemon; start one if they have to
+#   make lint              what CI checks besides
+#   make format            let ruff format and mend what it can
+#   make refresh           move every lock file to the newest releases
+#   make clean             forget environments and caches (runs/ is kept)
 
 PYTHON ?= python3
 STATE := .fleetgym
@@ -23,7 +24,7 @@ PLUGINS := $(sort $(wildcard plugins/*))
 export UV_PYTHON_DOWNLOADS := never
 export FLEETGYM_HOME := $(abspath $(STATE))
 
-.PHONY: bench test test-slow test-docker images base-image lint format setup refresh clean help
+.PHONY: bench test test-slow test-exhaustive test-docker images base-image lint format setup refresh clean help
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -34,10 +35,13 @@ bench: setup
 	@$(BIN)/fleetgym report $(OUT) --out $(OUT)/report.html
 
 test: setup
-	@$(BIN)/pytest -n 2 --dist loadgroup -m "not slow and not docker and not browser"
+	@$(BIN)/pytest -n 2 --dist loadgroup -m "not slow and not exhaustive and not docker and not browser"
 
 test-slow: setup
 	@$(BIN)/pytest -n 2 --dist loadgroup -m "slow and not docker"
+
+test-exhaustive: setup
+	@$(BIN)/pytest -n 2 --dist loadgroup -m exhaustive
 
 test-docker: setup
 	@$(BIN)/pytest -m docker

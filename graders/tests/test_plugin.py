@@ -14,10 +14,10 @@ from fleetgym_graders import plugin
 MODULES = [module.name for module in pkgutil.iter_modules(fleetgym_graders.__path__)]
 
 
-def test_both_graders_are_offered_and_can_be_made() -> None:
+def test_every_grader_is_offered_and_can_be_made() -> None:
     specs: list[GraderSpec] = []
     plugin.register_graders(specs.append)
-    assert {spec.name for spec in specs} == {"cti/strict", "cti/compat"}
+    assert {spec.name for spec in specs} == {"cti/strict", "cti/compat", "triage/strict"}
     assert all(load(spec.entry_point)().name == spec.name for spec in specs)
 
 

@@ -102,10 +102,26 @@ def test_a_sandbox_that_cannot_be_had_is_told_with_what_to_install(
     )
     forbidden.chmod(0o755)
 
-    done = fleetgym("doctor", environment={"PATH": f"{tmp_path}:/usr/bin:/bin"})
+    path = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    done = fleetgym("doctor", "--json", environment=path)
 
     refused(done, MACHINE_LACKS)
-    assert "kernel.unprivileged_userns_clone" in done.stdout.replace("\n", "")
+    assert "kernel.unprivileged_userns_clone" in done.stdout
+
+
+def test_isolation_that_cannot_be_had_is_refused_with_the_way_without(
+    suite: Callable[..., Path], fleetgym: Run, tmp_path: Path
+) -> None:
+    forbidden = tmp_path / "bwrap"
+    forbidden.write_text("#!/bin/sh\necho 'bwrap: No permissions' >&2\nexit 1\n")
+    forbidden.chmod(0o755)
+
+    done = fleetgym(
+        "run", suite(), "--out", tmp_path / "out", "--sandbox", "none",
+        environment={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+    )  # fmt: skip
+
+    refused(done, MACHINE_LACKS, "unprivileged_userns_clone", "`--isolate none`")
 
 
 def test_an_output_directory_that_cannot_be_written_is_told(
@@ -175,9 +191,13 @@ def test_listing_imports_no_framework_and_no_environment(fleetgym: Run) -> None:
     code = (
         "import sys; from fleetgym.registry import Registry; r = Registry.discover();"
         "heavy = {'gymnasium', 'numpy', 'duckdb', 'langchain', 'langgraph', 'crewai', 'chromadb',"
-        "'fleetgym_env_cti_realm.env', 'fleetgym_env_tiny.env'};"
+        "'fleetgym_env_cti_realm.env', 'fleetgym_env_incident_triage.env',"
+        "'fleetgym_env_tiny.env'};"
         "print(sorted(heavy & set(sys.modules)), sorted(r.environments))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
-    assert done.stdout == "[] ['fleetgym/CtiRealm-v1', 'test/Tiny-v1']\n"
+    assert done.stdout == (
+        "[] ['fleetgym/CtiRealm-v1', 'fleetgym/IncidentTriage-v1', 'fleetgym/ServiceDesk-v1', "
+        "'test/Tiny-v1']\n"
+    )

@@ -1,4 +1,5 @@
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -180,7 +181,7 @@ def test_a_changed_package_that_makes_instances_makes_them_anew(
         package = tmp_path / version / f"estates_{version}"
         package.mkdir(parents=True)
         (package / "__init__.py").write_text(f"VERSION = {version!r}")
-        monkeypatch.syspath_prepend(str(package.parent))
+        monkeypatch.setattr(sys, "path", [*sys.path, str(package.parent)])
     TinyEnv.generated.clear()
     env = tiny_env(tmp_path / "instances")
 

@@ -92,7 +92,7 @@ def test_runs_whose_daemon_died_are_void_and_done_again_when_it_is_back(
     assert [record.outcome for record in scan(out).records] == [Outcome.SUCCESS] * 12
 
 
-def test_a_machine_without_the_image_is_told_at_once(
+def test_a_machine_without_a_daemon_is_told_at_once(
     suite: Callable[[str], Path], fleetgym: Run, docker_daemon: str, tmp_path: Path
 ) -> None:
     done = fleetgym(

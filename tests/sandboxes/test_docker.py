@@ -31,15 +31,20 @@ pytestmark = pytest.mark.docker
 MIB = 1024**2
 
 HOST = """
-import sys
+import sys, threading
 from pathlib import Path
 from fleetgym.contracts.sandbox import SandboxSpec
+from fleetgym.contracts.tools import ToolCall
 from fleetgym.sandboxes import provider
 
 sandboxes = provider("docker")
-spec = SandboxSpec(toolsets=("probe_toolset",), image={image!r})
-busy, idle = (sandboxes.open(spec, Path({data!r})) for _ in range(2))
-idle.close()
+sandbox = sandboxes.open(SandboxSpec(toolsets=("probe_toolset",), image={image!r}), Path({data!r}))
+if {busy}:
+    hang = ToolCall("hang", {{"text": "/sandbox/data/begun"}})
+    threading.Thread(target=sandbox.call, args=[hang], daemon=True).start()
+    Path({data!r}, "begun").read_text()
+else:
+    sandbox.close()
 print("ready", flush=True)
 sys.stdin.read()
 """
@@ -176,6 +181,16 @@ def test_a_toolset_of_a_package_that_knows_the_answers_is_refused(in_docker: Wor
         in_docker.sandboxes.open(SandboxSpec(toolsets=("fleetgym_env_x.tools",)), in_docker.data)
 
 
+def test_an_image_without_our_python_is_told(in_docker: World, client: Any, tmp_path: Path) -> None:
+    (tmp_path / "nothing").touch()
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY nothing /nothing\n")
+    for _ in client.build(str(tmp_path), tag="fleetgym-test-empty", rm=True):
+        pass
+    spec = SandboxSpec(toolsets=("probe_toolset",), image="fleetgym-test-empty")
+    with pytest.raises(SandboxError, match=r"refused: .*/opt/fleetgym/bin/python"):
+        in_docker.sandboxes.open(spec, in_docker.data)
+
+
 def test_an_image_with_volumes_is_refused(in_docker: World, client: Any, tmp_path: Path) -> None:
     (tmp_path / "Dockerfile").write_text(f"FROM {in_docker.image}\nVOLUME /var/anything\n")
     for _ in client.build(str(tmp_path), tag="fleetgym-test-volumes", rm=True):
@@ -199,22 +214,16 @@ def test_a_closed_provider_leaves_no_container(in_docker: World, client: Any) ->
 
 
 def test_what_a_killed_host_left_is_removed_at_the_next_start_and_nothing_else(
-    in_docker: World, client: Any, tmp_path: Path, toolsets: Path
+    in_docker: World, client: Any
 ) -> None:
     unlabeled = client.create_container(in_docker.image, ["x"])["Id"]
     labeled = client.create_container(in_docker.image, ["x"], labels={"fleetgym": ""})["Id"]
-    hosts = [_host(in_docker) for _ in range(2)]
-    killed, living = hosts
+    killed, living = _host(in_docker, busy=True), _host(in_docker, busy=True)
     try:
-        # Its containers may not hear of it: without this, Docker removes them at the end of input.
-        left = containers_of(client, killed.pid)
-        kept = containers_of(client, living.pid)
-        for container in left:
-            client.pause(container)
+        left, kept = containers_of(client, killed.pid), containers_of(client, living.pid)
+        assert len(left) == len(kept) == 1
         killed.kill()
         killed.wait()
-        assert containers_of(client, killed.pid) == left
-        assert len(left) == len(kept) == 2
 
         provider("docker").close()
 
@@ -222,16 +231,17 @@ def test_what_a_killed_host_left_is_removed_at_the_next_start_and_nothing_else(
         assert containers_of(client, living.pid) == kept
         assert {c["Id"] for c in client.containers(all=True)} >= {unlabeled, labeled}
     finally:
-        for host in hosts:
-            host.communicate(timeout=30)
-        client.remove_container(unlabeled)
-        client.remove_container(labeled)
+        for host in (killed, living):
+            host.kill()
+            host.communicate()
+        for container in (unlabeled, labeled, *containers_of(client, living.pid)):
+            client.remove_container(container, force=True)
 
 
 def test_a_host_that_is_killed_between_episodes_leaves_no_container(
     in_docker: World, client: Any
 ) -> None:
-    host = _host(in_docker)
+    host = _host(in_docker, busy=False)
     containers = containers_of(client, host.pid)
     host.kill()
     host.communicate()
@@ -244,28 +254,31 @@ def test_a_host_that_is_killed_between_episodes_leaves_no_container(
 def test_gc_says_what_it_removes_and_spares_the_living(
     in_docker: World, client: Any, fleetgym: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
-    host = _host(in_docker)
-    left = containers_of(client, host.pid)
-    for container in left:
-        client.pause(container)
+    host = _host(in_docker, busy=True)
+    (left,) = containers_of(client, host.pid)
     host.kill()
     host.communicate()
     with in_docker.probe() as probe:
         looked = json.loads(fleetgym("sandbox", "gc", "--dry-run", "--json").stdout)
-        assert containers_of(client, host.pid) == left
+        assert containers_of(client, host.pid) == {left}
         removed = json.loads(fleetgym("sandbox", "gc", "--json").stdout)
         assert probe("echo", "goes on") == "goes on"
 
-    told = {"what": "container", "purpose": "sandbox", "pid": host.pid}
-    assert [{**told, "name": c[:12]} in looked["left"] for c in left] == [True, True]
+    told = {"what": "container", "name": left[:12], "purpose": "sandbox", "pid": host.pid}
+    assert told in looked["left"]
     assert looked["left"] == removed["left"]
     assert {one["what"] for one in removed["left"]} == {"container", "directory"}
     assert containers_of(client, host.pid) == set()
     assert json.loads(fleetgym("sandbox", "gc", "--json").stdout)["left"] == []
 
 
-def _host(world: World) -> subprocess.Popen[str]:
-    code = HOST.format(image=world.image, data=str(world.data))
+def _host(world: World, *, busy: bool) -> subprocess.Popen[str]:
+    """Start a process with one container: in a call that never ends, or between episodes."""
+    begun = world.data / "begun"
+    if not begun.exists():
+        os.mkfifo(begun)
+        begun.chmod(0o666)
+    code = HOST.format(image=world.image, data=str(world.data), busy=busy)
     host = subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 import docker
 import pytest
 
+from daemon_proxy import proxy_of
 from fleetgym.contracts.errors import MissingDependency, SandboxError, SandboxTimeout
 from fleetgym.contracts.sandbox import Limits
 from fleetgym.contracts.tools import ToolCall, ToolResult
-from fleetgym.sandboxes import conversation, provider
+from fleetgym.sandboxes import conversation, docker_container, provider
 from fleetgym.sandboxes import docker_daemon as daemon_module
 from own_daemon import OwnDaemon, own_daemon
 
@@ -32,6 +33,14 @@ pytestmark = [
     # The SDK drops sockets that it could not connect.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
+
+
+HELLO = ToolCall("echo", {"text": "a"})
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(docker_container, "RETURN_S", 0.0)
 
 
 @pytest.fixture(autouse=True)
@@ -107,19 +116,21 @@ def test_a_daemon_that_dies_ends_calls_and_later_episodes_with_an_error(
 def test_a_daemon_that_comes_back_is_used_again(
     in_docker: World, docker_daemon: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from daemon_proxy import proxy_of
-
     with proxy_of(docker_daemon, tmp_path) as first:
         monkeypatch.setenv("DOCKER_HOST", first.address)
         sandboxes = provider("docker")
         sandbox = sandboxes.open(in_docker.spec(), in_docker.data)
         first.die()
         with pytest.raises(SandboxError):
-            sandbox.call(ToolCall("echo", {"text": "a"}))
+            sandbox.call(HELLO)
         sandbox.close()
-    with proxy_of(docker_daemon, tmp_path), closing(sandboxes):
-        again = sandboxes.open(in_docker.spec(), in_docker.data)
-        assert again.call(ToolCall("echo", {"text": "a"})) == ToolResult("a")
+    monkeypatch.setattr(docker_container, "RETURN_S", 60.0)
+    with closing(sandboxes), ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(sandboxes.open, in_docker.spec(), in_docker.data)
+        assert not waiting.done()
+        with proxy_of(docker_daemon, tmp_path):
+            assert waiting.result(timeout=60).call(HELLO) == ToolResult("a")
+            sandboxes.close()
 
 
 @pytest.fixture

@@ -179,7 +179,7 @@ def test_the_same_call_gives_the_same_bytes_in_another_episode(
         ("execute_kql_query", {"query": "AKSAudit | where Verbs == 1"}, "Did you mean 'Verb'"),
         ("execute_sql_query", {"query": "SELECT 1; SELECT 2"}, "Exactly one"),
         ("execute_sql_query", {"query": "SELECT '" + "x" * 20_000 + "'"}, "longer than 20000"),
-        ("execute_sql_query", {"query": "SELECT repeat('a', 2000000000)"}, "too much memory"),
+        ("execute_sql_query", {"query": "SELECT repeat('a', 2000000000)"}, "too large to run"),
     ],
 )
 def test_a_wrong_call_is_answered_with_what_to_try(

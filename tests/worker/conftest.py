@@ -11,7 +11,9 @@ import pytest
 for folder in (Path(__file__).parent, Path(__file__).parents[1] / "env"):
     sys.path.insert(0, str(folder))
 
-from fleetgym.executors.local import Connection, FrameworkParent, connect  # noqa: E402
+from fleetgym.executors.connection import Connection, connect  # noqa: E402
+from fleetgym.executors.parent import FrameworkParent  # noqa: E402
+from fleetgym.executors.unconfined import Unconfined  # noqa: E402
 from fleetgym.registry import RegisteredFramework  # noqa: E402
 from toy import install_toy  # noqa: E402
 from world import World, world  # noqa: E402
@@ -36,7 +38,7 @@ class Started:
     async def __call__(self, framework: RegisteredFramework) -> Warm:
         path = self.folder / f"{framework.spec.name}.sock"
         path.unlink(missing_ok=True)
-        parent = await FrameworkParent.start(framework, str(path))
+        parent = await FrameworkParent.start(framework, Unconfined(), str(path))
         self.stack.push_async_callback(parent.close)
         connection = await connect(str(path))
         self.stack.push_async_callback(connection.close)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from conftest import Started, Warm
-    from fleetgym.executors.local import WorkerExit
+    from fleetgym.executors.connection import WorkerExit
     from fleetgym.registry import RegisteredFramework
     from world import World
 

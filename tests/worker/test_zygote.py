@@ -192,11 +192,15 @@ ORPHANAGE = """
 import asyncio, json, sys
 sys.path[:0] = json.loads(sys.argv[1])
 from pathlib import Path
-from fleetgym.executors.local import FrameworkParent, Job, connect
+from fleetgym.executors.connection import Job, connect
+from fleetgym.executors.parent import FrameworkParent
+from fleetgym.executors.unconfined import Unconfined
 from toy import install_toy
 
 async def main(folder, url):
-    parent = await FrameworkParent.start(install_toy(folder / "toy"), str(folder / "s"))
+    parent = await FrameworkParent.start(
+        install_toy(folder / "toy"), Unconfined(), str(folder / "s")
+    )
     connection = await connect(str(folder / "s"))
     (folder / "home").mkdir()
     job = Job(

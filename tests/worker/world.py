@@ -19,7 +19,7 @@ from fleetgym.contracts.record import ModelCallRecord
 from fleetgym.contracts.scenario import Budget
 from fleetgym.contracts.tools import ToolCall
 from fleetgym.episode import EpisodeRoutes, Session
-from fleetgym.executors.local import Job
+from fleetgym.executors.connection import Job
 from fleetgym.gateway import Answer, ChatRequest, Gateway, GatewayRun, PolicyUpstream, Upstream
 from fleetgym.policy import EXPERT
 
@@ -81,6 +81,7 @@ class World:
     session: Session
     url: str
     home: Path
+    server: web.AppRunner
     calls: list[ModelCallRecord] = field(default_factory=list[ModelCallRecord])
     requests: list[Mapping[str, Any]] = field(default_factory=list[Mapping[str, Any]])
 
@@ -93,6 +94,15 @@ class World:
             parameters=parameters,
             home=str(self.home),
         )
+
+    def private_job(self, **parameters: Any) -> Job:
+        """Return the job of this run, in a network of its own."""
+        return replace(self.job(**parameters), home="", port=self.port)
+
+    @property
+    def port(self) -> int:
+        """Where the episode is."""
+        return int(self.server.addresses[0][1])
 
     def seen(self) -> list[tuple[str, dict[str, Any], bool]]:
         """Return name, arguments and refusal of each tool call."""
@@ -137,7 +147,7 @@ async def world(
     )
     home = folder / "home"
     home.mkdir()
-    here = World(session, url, home)
+    here = World(session, url, home, runner)
 
     def on_call(record: ModelCallRecord, request: Mapping[str, Any], _message: object) -> None:
         here.calls.append(record)

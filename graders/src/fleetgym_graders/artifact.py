@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from fleetgym.contracts.errors import ToolError
 from fleetgym.contracts.tools import ToolCall
+from fleetgym_graders.answers import ask, read_object
 from fleetgym_graders.results import rows_reproduced
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def read_artifact(answer: str) -> dict[str, Any]:
     Raises:
         ToolError: It is not one JSON object with exactly :data:`KEYS`; the text says what to fix.
     """
-    artifact = _read_object(answer.strip())
+    artifact = read_object(answer, KEYS)
     missing = [key for key in KEYS if key not in artifact]
     extra = sorted(artifact.keys() - set(KEYS))
     if missing or extra:
@@ -46,37 +46,6 @@ def read_artifact(answer: str) -> dict[str, Any]:
             raise ToolError(f"{key!r} must be a string that is not empty.")
     _check_rows(artifact["query_results"])
     return artifact
-
-
-def _read_object(text: str) -> dict[str, Any]:
-    try:
-        artifact = json.loads(_unfenced(text), parse_constant=_refuse)
-        # Half a surrogate pair is legal in JSON's escapes and in no encoding.
-        json.dumps(artifact, ensure_ascii=False).encode()
-    except RecursionError as error:
-        raise ToolError("The answer is nested too deeply. Submit a flat JSON object.") from error
-    except UnicodeEncodeError as error:
-        raise ToolError("The answer holds a lone surrogate such as \\ud800. Remove it.") from error
-    except ValueError as error:
-        raise ToolError(
-            f"The answer is not valid JSON: {error}. Submit one JSON object and nothing else."
-        ) from error
-    if not isinstance(artifact, dict):
-        raise ToolError(
-            f"The answer is a JSON {type(artifact).__name__}. Submit one JSON object with the keys "
-            f"{', '.join(KEYS)}."
-        )
-    return cast("dict[str, Any]", artifact)
-
-
-def _unfenced(text: str) -> str:
-    opening, _, rest = text.partition("\n")
-    fenced = opening.rstrip().lower() in ("```", "```json") and rest.endswith("```")
-    return rest.removesuffix("```") if fenced else text
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON number")
 
 
 def _check_rows(rows: object) -> None:
@@ -101,14 +70,14 @@ def execute_query(
     Keys: ``ok``, ``error``, ``row_count``, ``matched`` (row ids by table; empty above
     :data:`MAX_ROWS`), ``matched_count``, ``submitted`` and ``reproduced`` (numbers of rows).
     """
-    answer = _call(execute, ToolCall("grade_kql", {"query": artifact["kql_query"]}))
+    answer = ask(execute, ToolCall("grade_kql", {"query": artifact["kql_query"]}))
     submitted = cast("list[object]", artifact["query_results"])
     ok = bool(answer.get("ok"))
     return {
         "ok": ok,
         "error": str(answer.get("error") or "")[:_MAX_TEXT],
         "row_count": int(answer.get("row_count", 0)) if ok else 0,
-        **_matched(answer if ok else {}),
+        **matched_rows(answer if ok else {}),
         "submitted": len(submitted),
         "reproduced": rows_reproduced(submitted, answer.get("columns", ()), answer.get("rows", ()))
         if ok
@@ -125,7 +94,7 @@ def execute_rule(
     ``tables`` (that its log source names), ``techniques``, ``matched`` and ``matched_count`` as for
     a query.
     """
-    answer = _call(execute, ToolCall("grade_sigma", {"rule": artifact["sigma_rule"]}))
+    answer = ask(execute, ToolCall("grade_sigma", {"rule": artifact["sigma_rule"]}))
     return {
         "parsed": bool(answer.get("parsed")),
         "error": str(answer.get("error") or "")[:_MAX_TEXT],
@@ -134,24 +103,11 @@ def execute_rule(
         "techniques": sorted({str(name).upper() for name in answer.get("techniques", ())})[
             :MAX_ROWS
         ],
-        **_matched(answer),
+        **matched_rows(answer),
     }
 
 
-def _call(execute: Callable[[ToolCall], ToolResult], call: ToolCall) -> dict[str, Any]:
-    """Return the JSON object that a hidden tool answered; refusals become its ``error``."""
-    result = execute(call)
-    if result.is_error:
-        return {"error": result.content}
-    try:
-        answer = json.loads(result.content)
-    except ValueError:
-        # The sandbox cuts results that are too long; so long a result is no detection.
-        return {"error": "The result is too large to be graded."}
-    return cast("dict[str, Any]", answer) if isinstance(answer, dict) else {"error": "No object."}
-
-
-def _matched(answer: Mapping[str, Any]) -> dict[str, Any]:
+def matched_rows(answer: Mapping[str, Any]) -> dict[str, Any]:
     claimed = cast("Mapping[str, Sequence[int]]", answer.get("matched") or {})
     matched = {table: sorted(set(rows)) for table, rows in claimed.items() if rows}
     count = sum(map(len, matched.values()))

@@ -1,13 +1,15 @@
-"""Set and row measures that graders share; all in [0, 1]."""
+"""Measures that graders share; in [0, 1] where nothing else is said."""
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from collections.abc import Set as AbstractSet
 
-__all__ = ["f1", "jaccard", "technique_jaccard"]
+__all__ = ["f1", "jaccard", "kendall_tau", "technique_jaccard"]
 
 _FAMILY_CREDIT = 0.5
 
@@ -49,3 +51,14 @@ def f1(*, hits: int, predicted: int, expected: int) -> float:
     """
     total = predicted + expected
     return 2 * hits / total if total else 1.0
+
+
+def kendall_tau(ranks: Sequence[int]) -> float:
+    """Return Kendall's tau-a of ``ranks`` with ascending order, in [-1, 1]; all are different.
+
+    One rank, or none, is in order.
+    """
+    pairs = list(combinations(ranks, 2))
+    if not pairs:
+        return 1.0
+    return sum(1 if first < second else -1 for first, second in pairs) / len(pairs)

@@ -15,7 +15,7 @@ __all__ = ["register_graders"]
 
 @hookimpl
 def register_graders(register: Callable[[GraderSpec], None]) -> None:
-    """Offer ``cti/strict`` and ``cti/compat``."""
+    """Offer ``cti/strict``, ``cti/compat`` and ``triage/strict``."""
     register(
         GraderSpec(
             name="cti/strict",
@@ -28,5 +28,12 @@ def register_graders(register: Callable[[GraderSpec], None]) -> None:
             name="cti/compat",
             entry_point="fleetgym_graders.compat:CompatGrader",
             summary="CTI-REALM's own formulas; without a judge the highest score is 0.725",
+        )
+    )
+    register(
+        GraderSpec(
+            name="triage/strict",
+            entry_point="fleetgym_graders.triage:TriageGrader",
+            summary="Deterministic: verdicts, scope, kill chain, and evidence rows looked up again",
         )
     )

@@ -25,6 +25,7 @@ _COMMANDS = {
     "show": ("look", "Print one run, step by step."),
     "list": ("look", "List frameworks, environments, scenarios, models, tools, graders …"),
     "check": ("check", "Hold an environment to its promises."),
+    "tools": ("tools", "Write down the tools of an MCP server."),
     "plugins": ("plugins", "Add, list and remove framework plugins."),
     "sandbox": ("sandbox", "Remove what killed runs have left behind."),
     "doctor": ("doctor", "Say what this machine can and cannot do."),

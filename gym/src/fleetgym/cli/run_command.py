@@ -44,6 +44,10 @@ _SOME_VOID = 4
 @click.option(
     "--sandbox", default="local", show_default=True, help="Where tools run: local, docker or none."
 )
+@click.option(
+    "--isolate",
+    help="Where frameworks run: local, docker or none.  [default: the suite's, or local]",
+)
 @click.option("--jobs", default=0, help="Runs at a time.  [default: two a core]")
 @as_json
 def run(
@@ -58,6 +62,7 @@ def run(
     seeds: str | None,
     settings: tuple[str, ...],
     sandbox: str,
+    isolate: str | None,
     jobs: int,
     as_json: bool,
 ) -> int | None:
@@ -91,10 +96,13 @@ def run(
     options = Options(
         out=out or Path("runs") / chosen.name,
         sandbox=sandbox,
+        isolate=isolate or chosen.isolate,
         base_url=base_url,
         api_key_variable=api_key_env,
         jobs=jobs,
     )
+    if options.isolate == "none":
+        click.echo(_NO_ISOLATION, err=True)
     conduct(plan, registry, options, progress())
     wanted = {run.run_id for run in plan.runs}
     records = [r for r in scan(options.out).records if r.run_id in wanted]
@@ -127,3 +135,7 @@ def run(
 
 
 _SHOWN = {"framework", "framework_version", "topology", "scenario", "condition", "model", "seed"}
+_NO_ISOLATION = (
+    "WARNING: --isolate none isolates nothing. The frameworks run with your rights, and can read "
+    "and change whatever you can, ground truth and records included."
+)

@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import difflib
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -59,9 +60,14 @@ class UnknownName(SpecError):
         self.name = name
         names = sorted(known)
         shown = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
+        self._known, self._remedy = names, remedy
         hint = f"Known: {shown}." if names else "There are none."
         hint = did_you_mean(name, names) or f"{hint} {remedy}".rstrip()
         super().__init__(f"There is no {kind} {name!r}. {hint}")
+
+    def __reduce__(self) -> tuple[partial[UnknownName], tuple[str, str, list[str]]]:
+        """Let it pass between processes, which an exception with several arguments cannot."""
+        return partial(type(self), remedy=self._remedy), (self.kind, self.name, self._known)
 
 
 class OperatorError(FleetgymError):

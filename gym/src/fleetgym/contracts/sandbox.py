@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from fleetgym.contracts.errors import SpecError
+
 if TYPE_CHECKING:
     from fleetgym.contracts.tools import ToolCall, ToolResult
 
@@ -43,8 +45,26 @@ class Limits:
 class SandboxSpec:
     """What a sandbox must offer."""
 
-    toolsets: tuple[str, ...]
+    toolsets: tuple[str, ...] = ()
     """Modules that are imported inside, each with ``SPECS`` and ``open_toolset``."""
+
+    server: tuple[str, ...] = ()
+    """Instead of toolsets: the command of any MCP server that speaks over its standard streams.
+
+    Run inside, afresh for each episode. In each word, ``{data}`` and ``{NAME}`` of a mount stand
+    for that directory inside, ``{scratch}`` for the writable one and ``{python}`` for the
+    interpreter that has fleetgym's own packages.
+    """
+
+    catalogue: Path | None = None
+    """JSON file with the tools that ``server`` has to list; None: whatever it lists."""
+
+    prestart: bool = False
+    """Whether ``server`` may be started before the files of its episode are there.
+
+    True for one that opens them at a call, not at its start: fresh ones then wait for their
+    episodes, which begin at once.
+    """
 
     mounts: Mapping[str, Path] = field(default_factory=dict[str, Path])
     """Directories that every episode may read, by name; never the ground truth."""
@@ -52,7 +72,25 @@ class SandboxSpec:
     limits: Limits = field(default_factory=Limits)
 
     image: str = ""
-    """Container image that holds the toolsets; empty: fleetgym's own. Only containers use it."""
+    """Container image that holds the toolsets, or the server; empty: fleetgym's own.
+
+    Only containers use it. Without toolsets, its entry point is the server, and ``server`` what
+    that is told.
+    """
+
+    def __post_init__(self) -> None:
+        """Reject what says twice, or not at all, where the tools come from."""
+        if self.toolsets and self.server:
+            raise SpecError(
+                f"A sandbox has toolsets or a server, not both: {self.toolsets!r}, {self.server!r}."
+            )
+        if not (self.toolsets or self.server or self.image):
+            raise SpecError("A sandbox needs toolsets, or the command or image of an MCP server.")
+
+    @property
+    def foreign(self) -> bool:
+        """Whether the server is any MCP server, not fleetgym's own with toolsets."""
+        return not self.toolsets
 
 
 class Sandbox(Protocol):

@@ -11,7 +11,7 @@ from fleetgym.contracts.errors import SpecError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["SUBMIT", "ToolCall", "ToolResult", "ToolSpec"]
+__all__ = ["SUBMIT", "ToolCall", "ToolResult", "ToolSpec", "cut"]
 
 SUBMIT = "submit"
 """The tool that hands in the artifact and ends the episode."""
@@ -64,3 +64,13 @@ class ToolResult:
     content: str
     is_error: bool = False
     """True when the call was refused or failed; ``content`` then says what to try."""
+
+
+def cut(text: str, most: int) -> str:
+    """Return text that takes at most so many bytes; when some were cut, a line more says so."""
+    # What an agent sent may come back, and half a surrogate pair cannot be sent.
+    data = text.encode(errors="replace")
+    if len(data) <= most:
+        return data.decode()
+    kept = data[:most].decode(errors="ignore")
+    return f"{kept}\n[cut: {len(kept.encode())} of {len(data)} bytes are shown; ask for less]"

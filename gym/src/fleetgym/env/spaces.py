@@ -111,7 +111,8 @@ class ToolCallSpace(Space[dict[str, Any]]):
         if mask is not None or probability is not None:
             raise ValueError("ToolCallSpace has neither masks nor probabilities.")
         name = str(self.np_random.choice(sorted(self.tools)))
-        return {"name": name, "arguments": _draw(self.tools[name].parameters, self.np_random)}
+        schema = self.tools[name].parameters
+        return {"name": name, "arguments": _draw(schema, self.np_random, schema)}
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ToolCallSpace) and self.tools == other.tools
@@ -123,16 +124,20 @@ class ToolCallSpace(Space[dict[str, Any]]):
         return f"ToolCallSpace({', '.join(self.tools)})"
 
 
-def _draw(schema: Mapping[str, Any], rng: np.random.Generator) -> Any:
-    """Return a value that fits ``schema``, of the keywords that tools use."""
+def _draw(schema: Mapping[str, Any], rng: np.random.Generator, root: Mapping[str, Any]) -> Any:
+    """Return a value that fits ``schema``, a part of ``root``, of the keywords that tools use."""
+    schema = _one_of(schema, rng, root)
+    if "const" in schema:
+        return schema["const"]
     if "enum" in schema:
         return schema["enum"][int(rng.integers(len(schema["enum"])))]
-    match schema.get("type"):
+    match _kind(schema):
         case "object":
             properties: dict[str, Any] = schema.get("properties", {})
-            return {key: _draw(value, rng) for key, value in properties.items()}
+            return {key: _draw(value, rng, root) for key, value in properties.items()}
         case "array":
-            return [_draw(schema.get("items", {}), rng) for _ in range(schema.get("minItems", 1))]
+            items: dict[str, Any] = schema.get("items", {})
+            return [_draw(items, rng, root) for _ in range(schema.get("minItems", 1))]
         case "integer":
             low: int = schema.get("minimum", 0)
             high: int = schema.get("maximum", low + 20)
@@ -143,6 +148,33 @@ def _draw(schema: Mapping[str, Any], rng: np.random.Generator) -> Any:
             return float(rng.uniform(least, most))
         case "boolean":
             return bool(rng.integers(2))
+        case "null":
+            return None
         case _:
             shortest: int = schema.get("minLength", 0)
             return str(rng.choice(_WORDS)).ljust(shortest, ".")
+
+
+def _one_of(
+    schema: Mapping[str, Any], rng: np.random.Generator, root: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """Follow references, and choose where there is a choice."""
+    while keyword := next((word for word in ("$ref", "anyOf", "oneOf") if word in schema), None):
+        if keyword == "$ref":
+            schema = _part(root, schema["$ref"])
+        else:
+            schema = schema[keyword][int(rng.integers(len(schema[keyword])))]
+    return schema
+
+
+def _kind(schema: Mapping[str, Any]) -> str:
+    kinds: str | list[str] = schema.get("type", "")
+    return kinds if isinstance(kinds, str) else kinds[0]
+
+
+def _part(root: Mapping[str, Any], reference: str) -> Mapping[str, Any]:
+    """Return what a reference like ``#/$defs/Kind`` names."""
+    part = root
+    for key in reference.removeprefix("#").split("/")[1:]:
+        part = part[key]
+    return part

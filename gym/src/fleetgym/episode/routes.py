@@ -11,6 +11,7 @@ from aiohttp import web
 
 from fleetgym.contracts.episode import Event
 from fleetgym.contracts.errors import EpisodeOver, SandboxError
+from fleetgym.episode.body import BadRequest, read_object
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -18,12 +19,16 @@ if TYPE_CHECKING:
     from fleetgym.contracts.record import StepRecord
     from fleetgym.episode.session import Session
 
-__all__ = ["MAX_BODY", "EpisodeRoutes"]
+__all__ = ["MAX_BODY", "MAX_WAITING", "EpisodeRoutes"]
 
 MAX_BODY = 1024**2
 """Bytes of a request's body."""
 
+MAX_WAITING = 32
+"""Requests of one episode that are served at a time; calls wait for each other, with bodies."""
+
 _MAX_EVENTS = 10_000
+_MAX_EVENT_CHARACTERS = 8 * 1024**2
 
 
 class EpisodeRoutes:
@@ -56,12 +61,16 @@ class EpisodeRoutes:
             session = self._sessions.get(request.match_info["run"])
             if session is None:
                 return _error(404, "There is no such episode.", "not_found")
-            given = request.headers.get("Authorization", "")
-            if not hmac.compare_digest(given.encode(), f"Bearer {session.token}".encode()):
+            given = request.headers.get("Authorization", "").encode(errors="replace")
+            if not hmac.compare_digest(given, f"Bearer {session.token}".encode()):
                 return _error(401, "The token is missing or wrong.", "unauthorized")
+            if session.waiting >= MAX_WAITING:
+                why = f"{MAX_WAITING} requests of this episode are being served. Wait for them."
+                return _error(429, why, "too_many_requests")
+            session.waiting += 1
             try:
                 return await answer(request, session)
-            except _BadRequest as error:
+            except BadRequest as error:
                 return _error(400, str(error), "bad_request")
             except web.HTTPRequestEntityTooLarge:
                 return _error(413, f"The body is larger than {MAX_BODY} bytes.", "too_large")
@@ -69,6 +78,8 @@ class EpisodeRoutes:
                 return _error(410, str(error), "episode_over")
             except SandboxError:
                 return _error(503, "The sandbox failed; this run is void.", "void")
+            finally:
+                session.waiting -= 1
 
         return handler
 
@@ -87,40 +98,34 @@ class EpisodeRoutes:
         )
 
     async def _tool(self, request: web.Request, session: Session) -> web.Response:
-        body = await _body(request)
+        body = await read_object(request)
         name = request.match_info["name"]
         return _result(await session.step(name, body.get("arguments", {}), _agent(body)), session)
 
     async def _submit(self, request: web.Request, session: Session) -> web.Response:
-        body = await _body(request)
+        body = await read_object(request)
         artifact = body.get("artifact")
         if not isinstance(artifact, str):
             artifact = json.dumps(artifact)
         return _result(await session.submit(artifact, _agent(body)), session)
 
     async def _event(self, request: web.Request, session: Session) -> web.Response:
-        body = await _body(request)
+        body = await read_object(request)
         kind, attributes = body.get("kind"), body.get("attributes", {})
         if not isinstance(kind, str) or not isinstance(attributes, dict):
-            raise _BadRequest("An event needs a 'kind' (text) and 'attributes' (an object).")
-        if len(session.events) >= _MAX_EVENTS:
-            raise _BadRequest(f"An episode takes at most {_MAX_EVENTS} events.")
+            raise BadRequest("An event needs a 'kind' (text) and 'attributes' (an object).")
+        size = len(json.dumps(attributes, ensure_ascii=False))
+        if (
+            len(session.events) >= _MAX_EVENTS
+            or session.told_characters + size > _MAX_EVENT_CHARACTERS
+        ):
+            raise BadRequest(
+                f"An episode takes at most {_MAX_EVENTS} events, of {_MAX_EVENT_CHARACTERS} "
+                "characters together."
+            )
+        session.told_characters += size
         session.tell(Event(kind=kind[:64], agent=_agent(body), attributes=attributes))  # pyright: ignore[reportUnknownArgumentType]
         return web.Response(status=204)
-
-
-class _BadRequest(Exception):
-    """The body is not what the protocol says."""
-
-
-async def _body(request: web.Request) -> dict[str, Any]:
-    try:
-        body = await request.json()
-    except (ValueError, RecursionError) as error:
-        raise _BadRequest("The body is not JSON.") from error
-    if not isinstance(body, dict):
-        raise _BadRequest("The body must be a JSON object.")
-    return body  # pyright: ignore[reportUnknownVariableType]
 
 
 def _agent(body: dict[str, Any]) -> str:

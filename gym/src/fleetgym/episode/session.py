@@ -31,6 +31,8 @@ class Session:
         ended: Set when nothing more can be earned: submitted, out of steps, or closed.
         ended_by: ``submitted``, ``steps``, or what :meth:`end` was given.
         failure: The sandbox's error; the run is void.
+        waiting: Requests that are being served, counted by who serves them.
+        told_characters: Size of the events, as JSON, counted in the same way.
     """
 
     def __init__(
@@ -64,6 +66,8 @@ class Session:
         self.ended = asyncio.Event()
         self.ended_by = ""
         self.failure: SandboxError | None = None
+        self.waiting = 0
+        self.told_characters = 0
         self._env = env
         self._threads = threads
         self._on_step = on_step
@@ -91,7 +95,8 @@ class Session:
 
     def hear(self, said: str) -> None:
         """Attribute what the model wrote to the next step."""
-        self._env.hear(said)
+        # A model may say half a surrogate pair, which no record could hold.
+        self._env.hear(said.encode(errors="replace").decode())
 
     async def step(self, name: str, arguments: Any, agent: str) -> StepRecord:
         """Make one tool call, after those that were asked for before it.

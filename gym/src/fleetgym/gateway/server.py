@@ -19,10 +19,13 @@ if TYPE_CHECKING:
 
     from fleetgym.gateway.runs import GatewayRun
 
-__all__ = ["MAX_BODY_BYTES", "Gateway"]
+__all__ = ["MAX_BODY_BYTES", "MAX_IN_FLIGHT", "Gateway"]
 
 MAX_BODY_BYTES = 8 * 1024**2
 """Of one request: at four characters a token, about what a default budget has tokens."""
+
+MAX_IN_FLIGHT = 32
+"""Requests of one run that are served at a time; each holds its body until it is answered."""
 
 _AGENT = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _PREFIX = "/r/{run}/a/{agent}/v1"
@@ -75,6 +78,12 @@ class Gateway:
         run = self._admit(request)
         agent = _agent(request)
         run.check_open()
+        if len(run.in_flight) >= MAX_IN_FLIGHT:
+            raise Refusal(
+                429,
+                "too_many_requests",
+                f"{MAX_IN_FLIGHT} requests of this run are being served. Wait for them.",
+            )
         task = asyncio.current_task()
         assert task is not None, "a handler runs in a task"
         run.in_flight.add(task)
@@ -85,6 +94,7 @@ class Gateway:
 
     async def _models(self, request: web.Request) -> web.StreamResponse:
         run = self._admit(request)
+        _agent(request)
         model = {"id": run.model, "object": "model", "created": 0, "owned_by": "fleetgym"}
         return web.json_response({"object": "list", "data": [model]})
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from fleetgym.contracts.record import RunKey, StepRecord
     from fleetgym.contracts.tools import ToolCall
     from fleetgym.env import ToolEnv
-    from fleetgym.executors.local import WorkerExit
+    from fleetgym.executors.connection import WorkerExit
     from fleetgym.runner.lane import Lane
     from fleetgym.telemetry.tracing import RunTrace
 
@@ -288,7 +288,7 @@ class Attempt:
             task=session.brief.task if session else "",
             trace_id=self.trace.trace_id,
             started_at_utc=self.began_at.isoformat(timespec="milliseconds"),
-            manifest=self.lane.manifest(env),
+            manifest=self.lane.manifest(env, self.key.framework),
         )
 
 

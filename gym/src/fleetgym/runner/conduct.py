@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from fleetgym.contracts.errors import FleetgymError, OperatorError
 from fleetgym.contracts.record import Outcome, RunRecord
-from fleetgym.executors.local import FrameworkParent
+from fleetgym.executors.kinds import launcher, warm
 from fleetgym.records.store import RunDirectory
 from fleetgym.runner.events import Finished, Started
 from fleetgym.runner.lane import ATTEMPTS, LaneConfig, config_line
@@ -38,6 +38,9 @@ class Options:
 
     out: Path
     sandbox: str = "local"
+    isolate: str = "local"
+    """Kind of isolation that the frameworks' processes have."""
+
     base_url: str | None = None
     api_key_variable: str = "OPENAI_API_KEY"
     jobs: int = 0
@@ -80,6 +83,8 @@ class _Conductor:
         self.outcomes: Counter[Outcome] = Counter()
         self.waiting: deque[tuple[PlannedRun, int]] = deque()
         self.sockets: dict[str, str] = {}
+        self.launcher = launcher(options.isolate)
+        self.isolation: dict[str, dict[str, str]] = {}
         self.warm: set[str] = {REFERENCE}
         self.left = 0
         self.fatal: FleetgymError | None = None
@@ -106,11 +111,14 @@ class _Conductor:
         needed = [
             n for n in self.plan.frameworks() if any(r.key.framework == n for r, _ in self.waiting)
         ]
-        with tempfile.TemporaryDirectory(prefix="fleetgym-") as sockets:
+        # What a container has left there may belong to another user.
+        with tempfile.TemporaryDirectory(prefix="fleetgym-", ignore_cleanup_errors=True) as sockets:
             async with contextlib.AsyncExitStack() as stack:
                 for name in needed:
                     self.sockets[name] = str(Path(sockets) / f"{name}.sock")
-                tasks = [asyncio.create_task(self._warm(stack, name)) for name in needed]
+                    facts = self.launcher.facts(self.registry.framework(name))
+                    self.isolation[name] = dict(facts)
+                tasks = [asyncio.create_task(self._warm(stack, name, jobs)) for name in needed]
                 share, rest = divmod(jobs, lanes)
                 tasks += [
                     asyncio.create_task(self._lane(share + (index < rest)))
@@ -138,8 +146,9 @@ class _Conductor:
         made, self.progress = self.progress, asyncio.get_running_loop().create_future()
         made.set_result(None)
 
-    async def _warm(self, stack: contextlib.AsyncExitStack, name: str) -> None:
-        parent = await FrameworkParent.start(self.registry.framework(name), self.sockets[name])
+    async def _warm(self, stack: contextlib.AsyncExitStack, name: str, jobs: int) -> None:
+        framework = self.registry.framework(name)
+        parent = await warm(framework, self.launcher, self.sockets[name], count=jobs)
         stack.push_async_callback(parent.close)
         self.warm.add(name)
         self._progressed()
@@ -179,6 +188,9 @@ class _Conductor:
             base_url=self.options.base_url,
             api_key_variable=self.options.api_key_variable,
             sockets=self.sockets,
+            isolate=self.options.isolate,
+            private_network=self.launcher.private_network,
+            isolation=self.isolation,
         )
         process.stdin.write(config_line(config).encode())
         running: dict[str, tuple[PlannedRun, int]] = {}

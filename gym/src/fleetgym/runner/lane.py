@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from fleetgym.contracts.policy import ReferencePolicy
     from fleetgym.env import ToolEnv
     from fleetgym.episode import Session
+    from fleetgym.executors.connection import Runs
     from fleetgym.gateway import Upstream
     from fleetgym.runner.attempt import Agent
 
@@ -75,7 +76,16 @@ class LaneConfig:
     """Of the lane's HTTP server on the loopback address; 0: a free one."""
 
     sockets: dict[str, str] = field(default_factory=dict[str, str])
-    """Unix socket of each framework's warm process."""
+    """Where each framework's warm process is reached."""
+
+    isolate: str = "none"
+    """Kind of isolation that the frameworks' processes have."""
+
+    private_network: bool = False
+    """Whether runs have a network of their own, in which this lane is to serve."""
+
+    isolation: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
+    """What records have to say of the isolation, by framework."""
 
 
 class Lane:
@@ -94,9 +104,11 @@ class Lane:
         self.routes = EpisodeRoutes()
         self.gateway = Gateway()
         self.url = ""
+        self._port = 0
+        self._serving: set[asyncio.Task[None]] = set()
         self._runner: web.AppRunner | None = None
         self._client: aiohttp.ClientSession | None = None
-        self._connections: dict[str, Any] = {}
+        self._connections: dict[str, Runs] = {}
 
     async def open(self) -> None:
         """Start the HTTP server on the loopback address.
@@ -120,7 +132,7 @@ class Lane:
                 "Choose another one, or 0 for any that is free."
             ) from error
         host, port = self._runner.addresses[0][:2]
-        self.url = f"http://{host}:{port}"
+        self.url, self._port = f"http://{host}:{port}", int(port)
 
     async def close(self) -> None:
         """Stop serving, end sandboxes, send the last spans."""
@@ -159,22 +171,31 @@ class Lane:
 
     async def spawn(self, key: RunKey, session: Session, home: Path) -> Agent:
         """Start the framework's process for one run."""
-        from fleetgym.executors.local import Job, connect  # noqa: PLC0415
+        from fleetgym.executors.connection import Job  # noqa: PLC0415
+        from fleetgym.executors.kinds import reach  # noqa: PLC0415
+        from fleetgym.executors.serving import serve_run  # noqa: PLC0415
 
         if key.framework not in self._connections:
-            socket = self.config.sockets[key.framework]
-            self._connections[key.framework] = await connect(socket)
-        return await self._connections[key.framework].spawn(
+            self._connections[key.framework] = await reach(self.config.sockets[key.framework])
+        private = self.config.private_network
+        handle = await self._connections[key.framework].spawn(
             Job(
                 episode_url=f"{self.url}/r/{session.run_id}",
                 token=session.token,
                 topology=key.topology,
                 parameters=key.parameters,
-                home=str(home),
+                home="" if private else str(home),
+                port=self._port if private else 0,
             )
         )
+        if private:
+            assert self._runner is not None, "the lane is open"
+            task = asyncio.create_task(serve_run(self._runner, handle))
+            self._serving.add(task)
+            task.add_done_callback(self._serving.discard)
+        return handle
 
-    def manifest(self, env: ToolEnv | None) -> dict[str, Any]:
+    def manifest(self, env: ToolEnv | None, framework: str = "") -> dict[str, Any]:
         """Return what the run depended on beside its key."""
         made_of: Mapping[str, str] = {}
         if env is not None:
@@ -185,6 +206,10 @@ class Lane:
             "python": platform.python_version(),
             "platform": platform.platform(),
             "sandbox": self.config.sandbox,
+            "isolation": {
+                "kind": self.config.isolate,
+                **self.config.isolation.get(framework, {}),
+            },
             "sandbox_made_of": dict(made_of),
             "scenario_digest": env.declared.digest() if env else "",
             "upstream": "provider" if self.config.base_url else "reference policy",

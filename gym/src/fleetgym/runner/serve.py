@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from fleetgym.contracts.errors import UnknownName
 from fleetgym.contracts.record import RunKey, RunRecord
-from fleetgym.executors.local import WorkerExit
+from fleetgym.executors.connection import WorkerExit
 from fleetgym.runner.lane import Lane, LaneConfig
 from fleetgym.version import __version__
 

@@ -6,7 +6,7 @@ Every list is a factor; the runs are their product, so that any two frameworks m
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -77,6 +77,9 @@ class Suite(StrictModel):
 
     grader: str | None = None
     """The environment's first one by default."""
+
+    isolate: Literal["local", "docker", "none"] = "local"
+    """Where frameworks run; no part of what a run is."""
 
     reference: bool = True
     """Whether the expert also plays each (scenario, condition, seed), without a framework, as the

@@ -19,6 +19,7 @@ from fleetgym import home
 from fleetgym.contracts.errors import MissingDependency
 from fleetgym.sandboxes.imports import find_imports
 from fleetgym.sandboxes.launch import ENVIRONMENT, Launcher, ProcessLaunch
+from fleetgym.sandboxes.server_command import server_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -39,8 +40,8 @@ NAMESPACES = (
     "--clearenv",
 )  # fmt: skip
 _SYSTEM = (
-    "/usr/bin", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/libexec", "/usr/share/zoneinfo",
-    "/bin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache",
+    "/usr/bin", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/libexec", "/usr/share/nodejs",
+    "/usr/share/zoneinfo", "/bin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache",
 )  # fmt: skip
 # Root's own eyes only, which in a user namespace of root's are the sandbox's, too.
 _MACHINE = (
@@ -132,8 +133,8 @@ class Bubblewrap(Launcher):
             "--as-pid-1",
             "--remount-ro", "/",
             *(word for name, value in environment.items() for word in ("--setenv", name, value)),
-            sys.executable, "-P", "-s", "-m", "fleetgym.toolserver.main", "--isolated",
-            *spec.toolsets,
+            sys.executable, "-P", "-s",
+            *server_arguments(spec, mounts, scratch=_SCRATCH, python=sys.executable, isolated=True),
         )  # fmt: skip
         # Bubblewrap itself can be seen inside, so it gets no environment either.
         return ProcessLaunch(command=command, environment={}, mounts=mounts)

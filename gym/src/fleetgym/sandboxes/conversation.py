@@ -5,25 +5,28 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 import mcp_types as types
 from mcp import ClientSession
+from mcp.shared.exceptions import MCPError
 from mcp.shared.message import SessionMessage
 
 from fleetgym.contracts.errors import SandboxError, SandboxTimeout
 from fleetgym.contracts.tools import ToolResult
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping
 
     from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
     from fleetgym.contracts.sandbox import Limits
     from fleetgym.contracts.tools import ToolCall
 
-__all__ = ["BEGIN_S", "MAX_CALL_BYTES", "PATIENCE_S", "Conversation"]
+__all__ = ["BEGIN_S", "MAX_CALL_BYTES", "PATIENCE_S", "Conversation", "refuse"]
+
+_T = TypeVar("_T")
 
 BEGIN_S = 20.0
 """How long the process may take to shake hands."""
@@ -62,48 +65,72 @@ class Conversation:
         self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Done when the process has died, or is not wanted any more."""
 
-    async def begin(self) -> None:
+    async def begin(self, *, seconds: float = BEGIN_S) -> None:
         """Shake hands.
 
         Raises:
-            SandboxError: It died, or did not answer.
+            SandboxError: It died, or did not answer in so many seconds.
         """
         ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._task = asyncio.create_task(self._converse(ready))
         await asyncio.wait(
-            {ready, self.over, self._task}, timeout=BEGIN_S, return_when="FIRST_COMPLETED"
+            {ready, self.over, self._task}, timeout=seconds, return_when="FIRST_COMPLETED"
         )
         if not ready.done():
             self.late = True
-            raise SandboxError(f"The episode was not begun. {self._last_words()}")
+            why = f": {_cause(self._task)}" if self._task.done() else ""
+            raise SandboxError(f"The episode was not begun{why}. {self._last_words()}")
 
     async def call(self, call: ToolCall) -> ToolResult:
         """Call a tool, and wait for its answer no longer than it may take."""
-        refusal = _refusal(call)
+        refusal = refuse(call)
         if refusal is not None:
             return refusal
-        if self._session is None or self.over.done():
-            raise SandboxError(f"The tool server is gone. {self._last_words()}")
+        try:
+            result = await self.request_call(
+                call.name, call.arguments, self._limits.call_seconds + PATIENCE_S
+            )
+        except SandboxError:
+            raise
+        except Exception as error:
+            raise SandboxError(f"{call.name} failed in the sandbox: {error}") from error
+        text = "".join(part.text for part in result.content if isinstance(part, types.TextContent))
+        return ToolResult(text, is_error=bool(result.is_error))
+
+    async def request_call(
+        self, name: str, arguments: Mapping[str, Any], seconds: float
+    ) -> types.CallToolResult:
+        """Send the request that calls a tool; raises as :meth:`ask` does."""
         request = types.CallToolRequest(
-            params=types.CallToolRequestParams(name=call.name, arguments=dict(call.arguments))
+            params=types.CallToolRequestParams(name=name, arguments=dict(arguments))
         )
         # Not `call_tool`, which lists the tools first: 3 ms an episode.
-        asked = asyncio.create_task(self._session.send_request(request, types.CallToolResult))
-        deadline = self._limits.call_seconds + PATIENCE_S
+        return await self.ask(
+            name, lambda session: session.send_request(request, types.CallToolResult), seconds
+        )
+
+    async def ask(
+        self, what: str, request: Callable[[ClientSession], Coroutine[Any, Any, _T]], seconds: float
+    ) -> _T:
+        """Make a request of the server; one that is late is cancelled.
+
+        Raises:
+            SandboxTimeout: It was not answered in time.
+            SandboxError: The process is gone.
+            Exception: What the session raises for an answer that is an error, or malformed.
+        """
+        if self._session is None or self.over.done():
+            raise SandboxError(f"The tool server is gone. {self._last_words()}")
+        asked = asyncio.create_task(request(self._session))
         try:
-            await asyncio.wait({asked, self.over}, timeout=deadline, return_when="FIRST_COMPLETED")
+            await asyncio.wait({asked, self.over}, timeout=seconds, return_when="FIRST_COMPLETED")
         finally:
             answered = asked.done()
             asked.cancel()
         if not answered:
             self.late = not self.over.done()
-            raise self._silence(call.name, deadline)
-        try:
-            result = asked.result()
-        except Exception as error:
-            raise SandboxError(f"{call.name} failed in the sandbox: {error}") from error
-        text = "".join(part.text for part in result.content if isinstance(part, types.TextContent))
-        return ToolResult(text, is_error=bool(result.is_error))
+            raise self._silence(what, seconds)
+        return asked.result()
 
     def _silence(self, tool: str, deadline: float) -> SandboxError:
         if self.late:
@@ -125,6 +152,8 @@ class Conversation:
         """Hang up."""
         self.die()
         if self._task is not None:
+            if self._session is None:
+                self._task.cancel()  # it still waits for the other's hand
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def _converse(self, ready: asyncio.Future[None]) -> None:
@@ -135,7 +164,7 @@ class Conversation:
         writing = asyncio.create_task(self._write(from_session))
         try:
             async with ClientSession(from_server, to_server) as session:
-                await session.initialize()
+                await _shake_hands(session)
                 self._session = session
                 ready.set_result(None)
                 await self.over
@@ -151,7 +180,21 @@ class Conversation:
                 await self._send(message)
 
 
-def _refusal(call: ToolCall) -> ToolResult | None:
+async def _shake_hands(session: ClientSession) -> None:
+    try:
+        await session.initialize()
+    except MCPError:
+        await session.discover()  # of a server that knows only protocols without a handshake
+
+
+def _cause(task: asyncio.Task[None]) -> BaseException | None:
+    error = task.exception()
+    while isinstance(error, BaseExceptionGroup):  # the session's own tasks raise those
+        error = error.exceptions[0]  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    return error  # pyright: ignore[reportUnknownVariableType]
+
+
+def refuse(call: ToolCall) -> ToolResult | None:
     """Return what to tell the agent when its call cannot be sent at all."""
     try:
         size = len(json.dumps([call.name, dict(call.arguments)], ensure_ascii=False).encode())

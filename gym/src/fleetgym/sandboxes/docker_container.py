@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 from fleetgym.contracts.errors import SandboxError
-from fleetgym.sandboxes.docker_daemon import connect
+from fleetgym.sandboxes.docker_daemon import DaemonGone, connect
 from fleetgym.sandboxes.docker_owner import LABEL, owner_labels, remove_leftovers
 from fleetgym.sandboxes.docker_settings import TOOLSETS, container_settings, image_name, places
 from fleetgym.sandboxes.docker_streams import open_streams
@@ -25,14 +25,32 @@ if TYPE_CHECKING:
     from fleetgym.sandboxes.docker_streams import Streams
     from fleetgym.sandboxes.launch import Launch, Started
 
-__all__ = ["Containers"]
+__all__ = ["RETURN_S", "Containers"]
 
 _STARTS = 4
 """Containers that are started at once: more only wait for each other in the daemon."""
 
+RETURN_S = 10.0
+"""How long a daemon may be gone, as it is while it restarts, before episodes fail of it."""
+
+_LOOK_S = 0.2
 _LAST_WORDS_S = 5
+_REMOVAL_S = 10
 _PROVIDER = f"{LABEL}.provider"
 _UNKNOWN = -1
+
+_ADVICE = {
+    False: (
+        "Its toolsets and what they import must be in the image {image!r}: build one FROM "
+        f"fleetgym-toolserver with the packages under {TOOLSETS}, and name it as the image of the "
+        "SandboxSpec."
+    ),
+    True: (
+        "The MCP server and what it needs must be in the image {image!r}, or in the mounts, where "
+        "the user 65534 can read it."
+    ),
+}
+"""By whether the server is foreign."""
 
 _T = TypeVar("_T")
 
@@ -54,6 +72,7 @@ class Containers(Launcher):
         # Threads of its own: those that wait for a daemon that hangs must not be missed elsewhere.
         self._threads = ThreadPoolExecutor(2 * _STARTS, thread_name_prefix="docker")
         self._starts = asyncio.Semaphore(_STARTS)
+        self._gone_at: float | None = None
         with contextlib.suppress(SandboxError):  # they will be there at the next start, too
             remove_leftovers(self._daemon)
 
@@ -83,7 +102,7 @@ class Containers(Launcher):
     async def start(self, spec: SandboxSpec, jail: Path) -> Started:
         """Make a container and start it, when not too many are being started."""
         async with self._starts:
-            image = await self.ask(self._daemon.image, image_name(spec))
+            image = await self._image(image_name(spec))
             self._images[image_name(spec)] = image
             settings = container_settings(
                 spec,
@@ -95,13 +114,32 @@ class Containers(Launcher):
             )
             container = await self.ask(self._daemon.create, settings)
             try:
-                attached = await self.ask(self._daemon.attach, container)
-                streams, stdin = await open_streams(attached)
-                await self.ask(self._daemon.start, container)
+                streams, stdin = await open_streams(await self.ask(self._daemon.attach, container))
+                try:
+                    await self.ask(self._daemon.start, container)
+                except BaseException:
+                    stdin.close()
+                    raise
             except BaseException:
                 self._threads.submit(self._daemon.remove, container)
                 raise
         return _Container(self, container, streams, stdin)
+
+    async def _image(self, name: str) -> Image:
+        """Return what is known of an image; give a daemon that restarts time to come back."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                image = await self.ask(self._daemon.image, name)
+            except DaemonGone:
+                # Once for all that wait: what comes later than that fails at once.
+                self._gone_at = self._gone_at or loop.time()
+                if loop.time() >= self._gone_at + RETURN_S:
+                    raise
+                await asyncio.sleep(_LOOK_S)
+            else:
+                self._gone_at = None
+                return image
 
     async def ask(self, question: Callable[..., _T], *arguments: object) -> _T:
         """Return the daemon's answer without blocking the event loop."""
@@ -127,11 +165,7 @@ class _ContainerLaunch:
         self._spec = spec
         self._jail = jail
         self.mounts = places(spec)
-        self.advice = (
-            f"Its toolsets and what they import must be in the image {image_name(spec)!r}: build "
-            f"one FROM fleetgym-toolserver with the packages under {TOOLSETS}, and name it as the "
-            "image of the SandboxSpec."
-        )
+        self.advice = _ADVICE[spec.foreign].format(image=image_name(spec))
 
     async def start(self) -> Started:
         return await self._containers.start(self._spec, self._jail)
@@ -171,6 +205,7 @@ class _Container:
             if self._removed is None:
                 self.returncode = await self._containers.exit_code(self._id)
             else:
-                await self._removed
+                # A daemon that hangs is waited for elsewhere, by nobody.
+                await asyncio.wait({self._removed}, timeout=_REMOVAL_S)
                 self.returncode = _UNKNOWN
         return self.returncode

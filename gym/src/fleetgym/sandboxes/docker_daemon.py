@@ -22,7 +22,7 @@ from fleetgym.sandboxes.docker_owner import LABEL
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
-__all__ = ["ANSWER_S", "Daemon", "Image", "MadeContainer", "connect"]
+__all__ = ["ANSWER_S", "Daemon", "DaemonGone", "Image", "MadeContainer", "connect"]
 
 ANSWER_S = 30
 """How long the daemon may take to answer anything; starting a container takes it 0.2 s."""
@@ -166,6 +166,7 @@ def connect() -> Daemon:
         with _asking("who it is", seconds=_CONNECT_S):
             client: Any = docker.from_env(timeout=_CONNECT_S).api
             try:
+                _refuse_encrypted(client.base_url)
                 facts: dict[str, Any] = client.info()
             except BaseException:
                 client.close()
@@ -177,6 +178,20 @@ def connect() -> Daemon:
         ) from error
     client.timeout = ANSWER_S
     return Daemon(client, facts)
+
+
+def _refuse_encrypted(url: str) -> None:
+    """Streams of containers are read from plain sockets; and a far daemon would not do anyhow."""
+    if url.startswith(("https:", "http+docker://ssh")):
+        raise MissingDependency(
+            f"The Docker daemon at {_address()} cannot be used for sandboxes: they mount "
+            "directories of this machine. Name a daemon that runs on it, by unix:// or by tcp:// "
+            "without TLS."
+        )
+
+
+class DaemonGone(SandboxError):
+    """Nobody listens where the daemon should."""
 
 
 class _Conflict(SandboxError):
@@ -204,7 +219,7 @@ def _asking(what: str, *, seconds: int | None = None) -> Generator[None]:
                 f"{seconds or ANSWER_S} s."
             ) from error
         reason = root.strerror if isinstance(root, OSError) and root.strerror else str(root)
-        raise SandboxError(
+        raise DaemonGone(
             f"The Docker daemon at {_address()} was asked {what}, and could not be reached: "
             f"{reason}."
         ) from error

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from docker.types import HostConfig, LogConfig, Mount, Ulimit
 
 from fleetgym.sandboxes.launch import ENVIRONMENT
+from fleetgym.sandboxes.server_command import fill_in, server_arguments
 from fleetgym.version import __version__
 
 if TYPE_CHECKING:
@@ -64,21 +65,17 @@ def container_settings(
         version: Of the daemon's interface.
     """
     sources = {**spec.mounts, "data": jail / "data"}
-    environment = {
-        **ENVIRONMENT,
-        "HOME": _SCRATCH,
-        "TMPDIR": _SCRATCH,
-        "PYTHONPATH": TOOLSETS,
-    }
+    environment = {"HOME": _SCRATCH, "TMPDIR": _SCRATCH}
+    if not _as_it_is(spec):
+        environment |= {**ENVIRONMENT, "PYTHONPATH": TOOLSETS}
     # A name without a value removes the variable. The daemon sets HOSTNAME by itself.
-    removed = {*foreign_variables, "HOSTNAME"} - environment.keys()
+    inherited = () if _as_it_is(spec) else foreign_variables
+    removed = {*inherited, "HOSTNAME"} - environment.keys()
     return {
         "image": image_name(spec),
-        "entrypoint": [_PYTHON, "-P", "-s", "-m", "fleetgym.toolserver.main", "--isolated"],
-        "command": list(spec.toolsets),
+        **_started(spec),
         "user": f"{_NOBODY}:{_NOBODY}",
         "hostname": "sandbox",
-        "working_dir": _SCRATCH,
         "environment": [f"{name}={value}" for name, value in environment.items()] + sorted(removed),
         "use_config_proxy": False,  # or the SDK would add the host's proxies to the environment
         "stdin_open": True,  # with StdinOnce: the server hears it when the host is gone
@@ -100,6 +97,27 @@ def container_settings(
             host_cpus=host_cpus,
             version=version,
         ),
+    }
+
+
+def _as_it_is(spec: SandboxSpec) -> bool:
+    """Return whether an image holds an MCP server, and nothing of ours."""
+    return spec.foreign and bool(spec.image)
+
+
+def _started(spec: SandboxSpec) -> dict[str, Any]:
+    """Return what is started in the container."""
+    if _as_it_is(spec):
+        filled = {**places(spec), "scratch": _SCRATCH, "python": "python3"}
+        # Nothing to tell: what the image's author meant it to be told by default.
+        return {"command": list(fill_in(spec.server, filled)) or None}
+    arguments = server_arguments(
+        spec, places(spec), scratch=_SCRATCH, python=_PYTHON, isolated=True
+    )
+    return {
+        "entrypoint": [_PYTHON, "-P", "-s"],
+        "command": list(arguments),
+        "working_dir": _SCRATCH,
     }
 
 

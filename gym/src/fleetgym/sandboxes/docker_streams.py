@@ -55,6 +55,10 @@ class Streams(asyncio.StreamReaderProtocol):
                 # It holds the transport back while nobody reads, which bounds what is kept.
                 super().data_received(piece)
 
+    def eof_received(self) -> bool:
+        """Close our side, too: the container is gone, or the daemon."""
+        return False
+
     def connection_lost(self, exc: Exception | None) -> None:
         """End both streams. An error says no more than the end does: the container is gone."""
         del exc

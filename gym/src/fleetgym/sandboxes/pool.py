@@ -15,15 +15,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from fleetgym import home
 from fleetgym.contracts.errors import OperatorError, SandboxError
+from fleetgym.sandboxes.foreign_server import ForeignServer
+from fleetgym.sandboxes.fresh import FreshServers
 from fleetgym.sandboxes.jails import Jails, clear_data, fill_data
 from fleetgym.sandboxes.server_process import ServerProcess
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Hashable, Mapping
+    from collections.abc import Coroutine, Hashable, Mapping, Sequence
     from pathlib import Path
 
     from fleetgym.contracts.sandbox import Sandbox, SandboxSpec
-    from fleetgym.contracts.tools import ToolCall, ToolResult
+    from fleetgym.contracts.tools import ToolCall, ToolResult, ToolSpec
     from fleetgym.sandboxes.launch import Launcher
 
 __all__ = ["MAX_IDLE", "Pool"]
@@ -40,6 +42,10 @@ class _Server:
     jail: Path
     mounts: Mapping[str, str]
     spec: SandboxSpec
+
+    @property
+    def alive(self) -> bool:
+        return self.process.alive
 
 
 class Pool:
@@ -64,6 +70,7 @@ class Pool:
         self._servers: set[_Server] = set()
         self._idle: list[_Server] = []
         """The one used last comes last."""
+        self._fresh = FreshServers[_Server](self._discard, most=max_idle)
         self._closing = threading.Lock()
         self._closed = False
         self._loop = asyncio.new_event_loop()
@@ -116,18 +123,30 @@ class Pool:
         except CancelledError as error:
             raise SandboxError("The sandboxes were closed meanwhile.") from error
 
+    def tools(self, spec: SandboxSpec, data: Path) -> Sequence[ToolSpec]:
+        """Return what a foreign server lists; raises as :meth:`open` does."""
+
+        async def listed() -> Sequence[ToolSpec]:
+            server = await self.lend(spec, data)
+            await self.give_back(server)
+            assert isinstance(server.process, ForeignServer)
+            return server.process.tools
+
+        return self.run(listed())
+
     async def lend(self, spec: SandboxSpec, data: Path) -> _Server:
         """Return a server with an open episode."""
-        server = self._take_warm(spec) or await self._start(spec)
+        if spec.foreign and not spec.prestart:
+            return await self._start(spec, data)
+        if spec.foreign:
+            server = await self._fresh.take(_key(spec), lambda: self._start(spec))
+        else:
+            server = self._take_warm(spec) or await self._start(spec)
         try:
-            await asyncio.to_thread(fill_data, server.jail, data)
+            await _fill(server.jail, data)
             await server.process.open(server.mounts, spec.limits)
-        except BaseException as error:
+        except BaseException:
             await self._discard(server)
-            if isinstance(error, OSError):
-                raise SandboxError(
-                    f"The sandbox could not be given the files of {str(data)!r}: {error}."
-                ) from error
             raise
         return server
 
@@ -149,11 +168,16 @@ class Pool:
                 return server
         return None
 
-    async def _start(self, spec: SandboxSpec) -> _Server:
+    async def _start(self, spec: SandboxSpec, data: Path | None = None) -> _Server:
         jail = self._jails.make()
         try:
+            if data is not None:
+                await _fill(jail, data)
             launch = self._launcher.prepare(spec, jail)
-            process = await ServerProcess.start(launch)
+            if spec.foreign:
+                process = await ForeignServer.start_for(spec, launch)
+            else:
+                process = await ServerProcess.start(launch)
         except BaseException:
             shutil.rmtree(jail, ignore_errors=True)
             raise
@@ -168,6 +192,7 @@ class Pool:
 
     async def _end(self) -> None:
         me = asyncio.current_task()
+        await self._fresh.close()
         await asyncio.gather(*(self._discard(server) for server in list(self._servers)))
         others = asyncio.all_tasks() - {me}
         for task in others:
@@ -194,5 +219,15 @@ class _Lent:
             self._pool.run(self._pool.give_back(server))
 
 
+async def _fill(jail: Path, data: Path) -> None:
+    try:
+        await asyncio.to_thread(fill_data, jail, data)
+    except OSError as error:
+        raise SandboxError(
+            f"The sandbox could not be given the files of {str(data)!r}: {error}."
+        ) from error
+
+
 def _key(spec: SandboxSpec) -> Hashable:
-    return spec.toolsets, tuple(sorted(spec.mounts.items())), spec.limits, spec.image
+    mounts = tuple(sorted(spec.mounts.items()))
+    return spec.toolsets, spec.server, spec.catalogue, mounts, spec.limits, spec.image

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import mcp_types as types
 from mcp.shared.message import SessionMessage
@@ -30,6 +30,8 @@ END_S = 5.0
 """How long an ended episode may take to be cleared away, and a server to go when told so."""
 
 _STDERR_BYTES = 2000
+_MAX_WORDS = 8
+"""A server is asked one thing at a time, so more answers than that are lies."""
 
 
 class ServerProcess:
@@ -37,7 +39,7 @@ class ServerProcess:
 
     def __init__(self, process: Started) -> None:
         self._process = process
-        self._control: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._control: asyncio.Queue[dict[str, Any]] = asyncio.Queue(_MAX_WORDS)
         self._episode: Conversation | None = None
         self._stderr = b""
         self._reading = asyncio.gather(self._read(), self._read_stderr())
@@ -152,7 +154,8 @@ class ServerProcess:
         try:
             while line := await self._process.stdout.readline():
                 await self._take(line)
-        except ValueError as error:  # no JSON, or a line without end: it is not ours any more
+        # No JSON, a line without end, too many words: it is not ours any more.
+        except (ValueError, asyncio.QueueFull) as error:
             self._stderr += f"\nunreadable output: {error}".encode()[:_STDERR_BYTES]
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
@@ -166,12 +169,22 @@ class ServerProcess:
             if self._episode is not None:
                 await self._episode.receive(SessionMessage(message))
             return
-        answer = json.loads(line)
-        self._control.put_nowait(answer)
-        if "closed" in answer and self._episode is not None:
+        self._control.put_nowait(_words(line))
+        if self._episode is not None:
             self._episode.die()  # nobody asked for it
 
     async def _read_stderr(self) -> None:
         assert self._process.stderr is not None
         while piece := await self._process.stderr.read(_STDERR_BYTES):
             self._stderr = (self._stderr + piece)[-_STDERR_BYTES:]
+
+
+def _words(line: bytes) -> dict[str, Any]:
+    """Return what a server says of itself; it may have been taken over, and say anything."""
+    try:
+        words: Any = json.loads(line)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    if not isinstance(words, dict):
+        raise ValueError("no object")  # noqa: TRY004 - as for anything else that is no answer
+    return cast("dict[str, Any]", words)

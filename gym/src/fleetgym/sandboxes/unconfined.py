@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from fleetgym.sandboxes.imports import find_imports
 from fleetgym.sandboxes.launch import ENVIRONMENT, Launcher, ProcessLaunch
+from fleetgym.sandboxes.server_command import server_arguments
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,13 +29,20 @@ class Unconfined(Launcher):
         imports = find_imports(spec.toolsets)
         scratch = str(jail / "scratch")
         mounts = {name: str(path.resolve()) for name, path in spec.mounts.items()}
+        mounts["data"] = str(jail / "data")
         return ProcessLaunch(
-            command=(sys.executable, "-P", "-m", "fleetgym.toolserver.main", *spec.toolsets),
+            command=(
+                sys.executable,
+                "-P",
+                *server_arguments(
+                    spec, mounts, scratch=scratch, python=sys.executable, isolated=False
+                ),
+            ),
             environment={
                 **ENVIRONMENT,
                 "HOME": scratch,
                 "TMPDIR": scratch,
                 "PYTHONPATH": os.pathsep.join(map(str, imports.roots)),
             },
-            mounts={**mounts, "data": str(jail / "data")},
+            mounts=mounts,
         )

@@ -17,14 +17,15 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-__all__ = ["Database", "Rows", "quoted"]
+__all__ = ["Database", "Rows", "TooLarge", "quoted"]
 
 _SETTINGS = {
     "enable_external_access": False,
     "autoload_known_extensions": False,
     "autoinstall_known_extensions": False,
     "python_enable_replacements": False,
-    "max_temp_directory_size": "0B",
+    # Nothing is written beside the file: a query too large for memory fails as that.
+    "temp_directory": "",
     # One thread: rows without an order come in the same order every time.
     "threads": 1,
 }
@@ -34,6 +35,10 @@ _MISSING_COLUMN = re.compile(
     r'column "([^"]+)" (?:not found|referenced)|does not have a column named "([^"]+)"',
     re.IGNORECASE,
 )
+
+
+class TooLarge(ToolError):
+    """The query met the database's memory limit; what it has taken may not come back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +118,7 @@ class Database:
             if total > limit:
                 total = self.scalar(f"SELECT count(*) FROM (\n{sql}\n)", parameters)
         except duckdb.Error as error:
-            raise ToolError(self._explain(error)) from error
+            raise self._explained(error) from error
         return Rows(columns=columns, types=types, rows=rows[:limit], total=total)
 
     def rows_like(
@@ -158,7 +163,7 @@ class Database:
         try:
             return [row[0] for row in self._execute(sql, parameters or {}).fetchall()]
         except duckdb.Error as error:
-            raise ToolError(self._explain(error)) from error
+            raise self._explained(error) from error
 
     def scalar(self, sql: str, parameters: Mapping[str, Any]) -> Any:
         """Execute a guarded query and return its first value."""
@@ -174,7 +179,7 @@ class Database:
         try:
             found = self._connection.extract_statements(sql)
         except duckdb.Error as error:
-            raise ToolError(self._explain(error)) from error
+            raise self._explained(error) from error
         return [statement.type for statement in found] == [duckdb.StatementType.SELECT]
 
     def _execute(self, sql: str, parameters: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:
@@ -199,11 +204,14 @@ class Database:
         ]
         return self.scalar(f"SELECT greatest({', '.join(newest)})", {}) if newest else None
 
+    def _explained(self, error: duckdb.Error) -> ToolError:
+        if isinstance(error, duckdb.OutOfMemoryException):
+            return TooLarge("The query needs too much memory. Filter or summarize earlier.")
+        return ToolError(self._explain(error))
+
     def _explain(self, error: duckdb.Error) -> str:
         """Return DuckDB's message without its excerpt of the SQL, with a near name if any."""
         text = str(error).split("\nLINE ")[0].strip()
-        if isinstance(error, duckdb.OutOfMemoryException):
-            return "The query needs too much memory. Filter or summarize earlier."
         missing = _MISSING_COLUMN.search(text)
         if missing:
             name = next(group for group in missing.groups() if group)

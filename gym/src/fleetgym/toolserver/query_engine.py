@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from duckdb_kql.types import kusto_type, net_type
 
 from fleetgym.contracts.errors import ToolError
-from fleetgym.toolserver.duck import Database, Rows, quoted
+from fleetgym.toolserver.duck import Database, Rows, TooLarge, quoted
 from fleetgym.toolserver.grading import grade_kql, grade_sigma
 from fleetgym.toolserver.kql import translate
 from fleetgym.toolserver.kql_functions import add_functions
@@ -66,8 +66,18 @@ class QueryEngine:
         }
 
     def answer(self, request: Mapping[str, Any]) -> str:
-        """Return the result of ``request["tool"]`` with ``request["arguments"]``."""
-        return self._tools[request["tool"]](**request["arguments"])
+        """Return the result of ``request["tool"]`` with ``request["arguments"]``.
+
+        Raises:
+            ToolError: The request was wrong.
+            MemoryError: It was too large, and this process may have too little left for others.
+        """
+        try:
+            return self._tools[request["tool"]](**request["arguments"])
+        except (TooLarge, SystemError) as error:
+            # Short of memory, compiled modules fail in ways that nobody has thought of: seen of
+            # sqlglot's, a SystemError, and a TypeError at the query after the one too large.
+            raise MemoryError from error
 
     def _list_tables(self) -> str:
         comments = self._database.comments()

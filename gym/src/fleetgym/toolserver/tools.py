@@ -5,11 +5,12 @@ from __future__ import annotations
 import importlib
 import inspect
 import signal
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fleetgym.contracts.errors import ToolError
-from fleetgym.contracts.tools import ToolResult
+from fleetgym.contracts.tools import ToolResult, cut
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -75,14 +76,7 @@ class Tools:
             signal.setitimer(signal.ITIMER_REAL, 0)
 
     def _result(self, text: str, *, is_error: bool = False, whole: bool = False) -> ToolResult:
-        # What an agent sent may come back, and half a surrogate pair cannot be sent.
-        data = text.encode(errors="replace")
-        most = self._limits.output_bytes
-        if whole or len(data) <= most:
-            return ToolResult(data.decode(), is_error=is_error)
-        kept = data[:most].decode(errors="ignore")
-        shown = f"[cut: {len(kept.encode())} of {len(data)} bytes are shown; ask for less]"
-        return ToolResult(f"{kept}\n{shown}", is_error=is_error)
+        return ToolResult(cut(text, sys.maxsize if whole else self._limits.output_bytes), is_error)
 
 
 class _TooSlow(BaseException):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import sys
 import tempfile
 import traceback
@@ -14,17 +15,19 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from fleetgym.contracts.errors import EpisodeOver
 from fleetgym.worker.http_episode import HttpEpisode
-from fleetgym.worker.processes import adopt_orphans, die_with_parent
+from fleetgym.worker.limits import Limits, limit
+from fleetgym.worker.namespaces import enclose, listen
+from fleetgym.worker.processes import adopt_orphans, allow_tracing, die_with_parent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fleetgym.contracts.framework import Framework
 
-__all__ = ["OUTPUT", "Job", "Report", "run_child"]
+__all__ = ["LISTENS", "Confines", "Job", "Report", "run_child"]
 
-OUTPUT = "output.txt"
-"""File in the run's home that takes what the framework prints."""
+LISTENS = b"\n"
+"""Comes with the socket that a run listens on, before the report."""
 
 _MAX_TEXT = 100_000
 _DEFAULTED = set(signal.valid_signals()) - {signal.SIGKILL, signal.SIGSTOP, signal.SIGPIPE}
@@ -39,7 +42,30 @@ class Job:
     topology: str
     parameters: Mapping[str, Any]
     home: str
-    """An empty directory of the run's own; home, working directory and temporary directory."""
+    """An empty directory of the run's own; home, working directory and temporary directory. Not
+    looked at where the worker has a home for its runs.
+    """
+
+    port: int = 0
+    """Where the episode is, on a loopback address of the run's own: its process listens there, and
+    the socket is handed to the lane. 0: the episode can be reached without.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confines:
+    """What the warm process has been started with for its runs."""
+
+    home: Path | None = None
+    """Of every run; there is something else in it for each."""
+
+    apart: bool = False
+    """Whether each run is put into namespaces of its own."""
+
+    hidden: tuple[Path, ...] = ()
+    """What the warm process sees and its runs do not."""
+
+    limits: Limits | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +79,14 @@ class Report:
 
 
 def run_child(
-    framework: Framework, environment: Mapping[str, str], job: Job, report_to: int, parent: int
+    framework: Framework,
+    environment: Mapping[str, str],
+    job: Job,
+    confines: Confines,
+    *,
+    report_to: socket.socket,
+    output: int,
+    parent: int,
 ) -> NoReturn:
     """Make this freshly forked process the run's own, run the framework, report, and end.
 
@@ -61,20 +94,27 @@ def run_child(
         framework: Has been imported and never run.
         environment: The plugin's variables; ``{home}`` stands for the run's home.
         job: What to run.
-        report_to: A pipe for the report.
-        parent: Id of the process it was forked from, which may be gone by now.
+        confines: How far it is kept from everything else.
+        report_to: Takes the socket that is listened on, where there is one, and the report.
+        output: Takes what the framework prints.
+        parent: Id of the process it was forked from, which may be gone by now, as it is seen here.
     """
     code = 70  # of a process that broke before it could say why
     try:
         os.setsid()
+        allow_tracing(allowed=True)  # it looks into itself, through /proc
         die_with_parent(parent, signal.SIGKILL)
         adopt_orphans()
-        report_to = _leave_parent(report_to, Path(job.home))
-        _settle(environment, Path(job.home))
+        report_to = _leave_parent(report_to, output)
+        home = _confine(confines, job)
+        if job.port:
+            with listen(job.port) as listener:
+                socket.send_fds(report_to, [LISTENS], [listener.fileno()])
+        _settle(environment, home)
         had = set(sys.modules)
         report = _run(framework, job)
         imported = tuple(name for name in list(sys.modules) if name not in had)
-        _write(report_to, {**asdict(report), "imported": imported})
+        report_to.sendall(_encode({**asdict(report), "imported": imported}))
         code = 1 if report.error else 0
     except BaseException:  # noqa: BLE001 - nothing may return into the parent's frames
         traceback.print_exc()
@@ -84,20 +124,30 @@ def run_child(
         os._exit(code)
 
 
-def _leave_parent(report_to: int, home: Path) -> int:
-    """Keep the report's pipe as descriptor 3 and nothing else of the parent's."""
-    output = os.open(home / OUTPUT, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+def _leave_parent(report_to: socket.socket, output: int) -> socket.socket:
+    """Keep the report's socket as descriptor 3 and nothing else of the parent's."""
     nothing = os.open(os.devnull, os.O_RDONLY)
     for source, target in ((nothing, 0), (output, 1), (output, 2)):
         os.dup2(source, target)
-    if report_to != 3:
-        os.dup2(report_to, 3, inheritable=False)
+    kept = report_to.detach()
+    if kept != 3:
+        os.dup2(kept, 3, inheritable=False)
     os.closerange(4, max(int(path.name) for path in Path("/proc/self/fd").iterdir()) + 1)
     signal.set_wakeup_fd(-1)
     for number in _DEFAULTED:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    return 3
+    return socket.socket(fileno=3)
+
+
+def _confine(confines: Confines, job: Job) -> Path:
+    """Leave what the run is not to reach, and return its home."""
+    home = confines.home or Path(job.home)
+    if confines.apart:
+        enclose(home, confines.hidden, confines.limits or Limits())
+    if confines.limits is not None:
+        limit(confines.limits)
+    return home
 
 
 def _settle(environment: Mapping[str, str], home: Path) -> None:
@@ -131,9 +181,8 @@ def _describe(error: BaseException) -> str:
     return text[:_MAX_TEXT]
 
 
-def _write(to: int, told: Mapping[str, Any]) -> None:
-    with os.fdopen(to, "w", encoding="utf-8", errors="replace") as pipe:
-        json.dump(told, pipe)
+def _encode(told: Mapping[str, Any]) -> bytes:
+    return json.dumps(told).encode(errors="replace")
 
 
 def _flush() -> None:

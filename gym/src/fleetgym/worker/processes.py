@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -11,9 +12,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-__all__ = ["adopt_orphans", "die_with_parent", "end_children", "outlive_parent", "thread_count"]
+__all__ = [
+    "adopt_orphans",
+    "allow_tracing",
+    "die_with_parent",
+    "end_children",
+    "end_others",
+    "outlive_parent",
+    "thread_count",
+]
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -32,6 +42,11 @@ def die_with_parent(parent: int, number: signal.Signals) -> None:
 def outlive_parent() -> None:
     """Take back :func:`die_with_parent`."""
     _prctl(_PR_SET_PDEATHSIG, 0)
+
+
+def allow_tracing(*, allowed: bool) -> None:
+    """Say whether other processes of this user may trace, stop or look into this one."""
+    _prctl(_PR_SET_DUMPABLE, int(allowed))
 
 
 def thread_count() -> int:
@@ -57,6 +72,16 @@ def end_children(spared: Collection[int]) -> None:
         for pid in children:
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
+
+
+def end_others() -> None:
+    """Kill and reap all other processes of the namespace that this process is the first of."""
+    assert os.getpid() == 1, "else it would be every process of the machine"
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(-1, signal.SIGKILL)
+            os.waitpid(-1, 0)
 
 
 def _children() -> list[int]:

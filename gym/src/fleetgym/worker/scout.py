@@ -55,7 +55,8 @@ class Scout:
         if not names or self._file is None or not _leaves_one_thread(names):
             return
         _import(names)
-        _write(self._file, list(self._known))
+        with contextlib.suppress(OSError):  # it may have been given for reading only
+            _write(self._file, list(self._known))
 
 
 def _leaves_one_thread(names: list[str]) -> bool:

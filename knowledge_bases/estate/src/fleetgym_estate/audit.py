@@ -69,6 +69,8 @@ def execute(
     *,
     ip: str | None = None,
     agent: str | None = None,
+    code: int = 101,
+    asked_for: bool = False,
 ) -> Event:
     """Return the request by which a command is run in a pod, given by namespace and name."""
     namespace, name = pod
@@ -83,8 +85,9 @@ def execute(
         {"resource": "pods", "subresource": "exec", "namespace": namespace, "name": name},
         ip=ip,
         agent=agent,
-        code=101,
+        code=code,
         uri=f"/api/v1/namespaces/{namespace}/pods/{name}/exec?{query}",
+        asked_for=asked_for,
     )
 
 

@@ -22,11 +22,16 @@ __all__ = ["CtiExpert"]
 _HUNTS = {
     "core-linux-cron-persistence": "linux_cron_persistence",
     "core-linux-ssh-key-implant": "linux_ssh_key_implant",
+    "core-linux-callback-shell": "linux_callback_shell",
     "core-aks-exec-secrets": "aks_exec_secrets",
     "core-aks-privileged-daemonset": "aks_privileged_daemonset",
+    "core-aks-binding-backdoor": "aks_binding_backdoor",
     "core-azure-service-principal-abuse": "azure_service_principal_abuse",
     "core-azure-storage-exfil": "azure_storage_exfil",
     "core-azure-inbox-rule-bec": "azure_inbox_rule_bec",
+    "core-azure-vault-self-grant": "azure_vault_self_grant",
+    "core-azure-spray-new-factor": "azure_spray_new_factor",
+    "core-azure-consent-harvest": "azure_consent_harvest",
 }
 
 

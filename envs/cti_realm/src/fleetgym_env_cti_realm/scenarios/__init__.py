@@ -18,11 +18,16 @@ ENVIRONMENT = "fleetgym/CtiRealm-v1"
 _MODULES = (
     "linux_cron_persistence",
     "linux_ssh_key_implant",
+    "linux_callback_shell",
     "aks_exec_secrets",
     "aks_privileged_daemonset",
+    "aks_binding_backdoor",
     "azure_service_principal_abuse",
     "azure_storage_exfil",
     "azure_inbox_rule_bec",
+    "azure_vault_self_grant",
+    "azure_spray_new_factor",
+    "azure_consent_harvest",
 )
 
 TOOLS = (
