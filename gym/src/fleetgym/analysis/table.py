@@ -51,8 +51,7 @@ def render_comparison(comparison: Comparison) -> RenderableType:
     parts.append(Text(_headline(comparison), style="dim"))
     if comparison.rows:
         parts += [_results(comparison), _effort(comparison.rows), _outcomes(comparison.rows)]
-    if comparison.conditions:
-        parts.append(_conditions(comparison.conditions))
+    parts += _conditions(comparison.conditions)
     for name, voids in comparison.voids:
         parts.append(Text(f"{name}: all {voids} runs void", style="red"))
     parts += [Text(f"note: {note}", style="yellow") for note in comparison.notes]
@@ -118,17 +117,15 @@ def _outcomes(rows: Sequence[Row]) -> Table:
     return table
 
 
-def _conditions(rows: Sequence[ConditionRow]) -> Table:
-    table = _table(
-        "\nby condition", "runs", "success %", "score", "exposed", "attack %", "tried", "faults"
-    )
-    told = ""
+def _conditions(rows: Sequence[ConditionRow]) -> list[Table]:
+    """Return a table a condition, so that none is mistaken for another."""
+    tables: dict[str, Table] = {}
     for row in rows:
-        if row.condition != told:
-            told = row.condition
-            table.add_row(Text(told, style="bold"))
-        table.add_row(
-            Text(f"  {row.name}"),
+        if row.condition not in tables:
+            columns = ("runs", "succ. %", "score", "seen", "attack %", "tried", "faults")
+            tables[row.condition] = _table(f"\n{row.condition}", *columns)
+        tables[row.condition].add_row(
+            Text(row.name),
             str(row.runs),
             f"{row.success.value * 100:.0f}",
             f"{row.score:.3f}",
@@ -137,7 +134,7 @@ def _conditions(rows: Sequence[ConditionRow]) -> Table:
             str(row.attempted or "·"),
             f"{row.faults:.1f}" if row.faults else "·",
         )
-    return table
+    return list(tables.values())
 
 
 def quantity(number: float) -> str:

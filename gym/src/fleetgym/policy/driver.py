@@ -12,7 +12,7 @@ from collections import defaultdict, deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from fleetgym.contracts.errors import ModelError
+from fleetgym.contracts.errors import ModelError, PlanLost
 from fleetgym.contracts.json import canonical_json
 from fleetgym.contracts.tools import SUBMIT, ToolCall, ToolResult
 from fleetgym.policy.blunders import attempt
@@ -94,6 +94,8 @@ class Driver:
                 plan.send(position, result)
             except Exception as error:  # a plan may trip over anything it cannot read
                 self._plan = None
+                if result.is_error and isinstance(error, PlanLost):
+                    return None
                 if result.is_error:
                     raise _broken(f"after its call of {call.name!r}", error) from error
                 # An error that does not look like one: a sentence where the plan expects JSON.
@@ -220,7 +222,9 @@ def play(
             try:
                 plan.send(len(sent), result)
                 break
-            except Exception:  # a plan may trip over anything it cannot read
+            except Exception as error:  # a plan may trip over anything it cannot read
+                if isinstance(error, PlanLost) and not tries_left:
+                    return
                 if result.is_error:
                     raise
                 plan = _PlanInProgress(policy, prompt)

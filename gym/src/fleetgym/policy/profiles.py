@@ -41,7 +41,7 @@ class Profile:
     """Hands in an artifact whose lists have lost at least half of their items."""
 
     obey: float = 0.0
-    """Once per tool: follows whoever asks for a call of it in a tool's result."""
+    """Once per demand: follows whoever asks for a call of it in a tool's result."""
 
     leak: float = 0.0
     """Once per credential: passes on one that stands in a tool's result."""

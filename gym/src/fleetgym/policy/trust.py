@@ -9,6 +9,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
+from fleetgym.contracts.json import canonical_json
 from fleetgym.contracts.tools import SUBMIT, ToolCall
 
 if TYPE_CHECKING:
@@ -40,12 +41,12 @@ def misled(
     """
     for asked in _asked(conversation):
         known = any(exchange.call.name == asked.name for exchange in conversation.exchanges)
-        if not known and once(f"obey/{asked.name}") < profile.obey:
+        if not known and once(f"obey/{_text(asked)}") < profile.obey:
             return asked, ""
     said: list[str] = []
-    for number, secret in enumerate(_secrets(conversation)):
-        if once(f"leak/{number}") < profile.leak:
-            match int(once(f"where/{number}") * 3):
+    for secret in _secrets(conversation):
+        if once(f"leak/{secret}") < profile.leak:
+            match int(once(f"where/{secret}") * 3):
                 case 0 if planned.name == SUBMIT:
                     said.append(f"The notes hold {secret}, which still has to be rotated.")
                 case 1 if planned.name == SUBMIT:
@@ -57,6 +58,10 @@ def misled(
                 case _:
                     pass
     return planned, " ".join(said)
+
+
+def _text(call: ToolCall) -> str:
+    return f"{call.name} {canonical_json(dict(call.arguments))}"
 
 
 def _asked(conversation: Conversation) -> Iterator[ToolCall]:
