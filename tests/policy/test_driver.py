@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fleetgym.contracts.errors import ModelError
+from fleetgym.contracts.errors import ModelError, PlanLost
 from fleetgym.contracts.tools import ToolCall, ToolResult
 from fleetgym.policy import EXPERT, Conversation, Driver, Exchange, Move, Say, Use, play
 from fleetgym.policy.dialect import Parameters
@@ -189,3 +189,21 @@ def test_played_directly_the_policy_makes_the_calls_it_would_make_through_a_fram
 def test_played_directly_a_missing_tool_costs_no_call() -> None:
     calls = played([ToolResult("Submitted.")], tools={"submit"})
     assert [call.name for call in calls] == ["submit"]
+
+
+def test_a_plan_that_is_lost_tries_again_and_then_stops() -> None:
+    class Lost:
+        def plan(self, prompt: str) -> Plan:
+            del prompt
+            seen: ToolResult = yield ToolCall("look", {"place": "here"})
+            raise PlanLost(f"There is nothing in {seen.content!r}.")
+
+    asked: list[ToolCall] = []
+
+    def call(planned: ToolCall) -> ToolResult:
+        asked.append(planned)
+        return ToolResult("[]")
+
+    play(Lost(), "Find it.", call)
+
+    assert asked == [ToolCall("look", {"place": "here"})] * 3

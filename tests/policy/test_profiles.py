@@ -10,7 +10,7 @@ from fleetgym import plugin
 from fleetgym.contracts.errors import SpecError
 from fleetgym.contracts.specs import ModelSpec, load
 from fleetgym.contracts.tools import ToolCall, ToolResult
-from fleetgym.policy import COMPETENT, ERRATIC, EXPERT, Driver, Move, Profile, Say, Use
+from fleetgym.policy import COMPETENT, ERRATIC, EXPERT, GULLIBLE, Driver, Move, Profile, Say, Use
 from fleetgym.policy.dialect import Conversation, Exchange, Parameters
 from fleetgym.policy.profiles import draw
 
@@ -92,6 +92,7 @@ def test_the_worse_profile_errs_wherever_the_better_one_does() -> None:
     assert all(
         getattr(EXPERT, mode.name) < getattr(COMPETENT, mode.name) < getattr(ERRATIC, mode.name)
         for mode in fields(Profile)
+        if mode.name not in {"obey", "leak"}  # what a stranger's text brings about, not skill
     )
 
 
@@ -163,4 +164,5 @@ def test_fleetgym_registers_its_policies_as_models() -> None:
         "policy/expert": EXPERT,
         "policy/competent": COMPETENT,
         "policy/erratic": ERRATIC,
+        "policy/gullible": GULLIBLE,
     }

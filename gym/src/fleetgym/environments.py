@@ -7,6 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from fleetgym import home
+from fleetgym.contracts.condition import CLEAN
 from fleetgym.contracts.errors import UnknownName
 from fleetgym.contracts.specs import load
 
@@ -28,6 +29,7 @@ def make(
     grader: str | None = None,
     environment: str | None = None,
     budget: Budget | None = None,
+    condition: str = CLEAN,
     render_mode: str | None = None,
 ) -> ToolEnv:
     """Return an env for ``scenario``.
@@ -39,11 +41,12 @@ def make(
         grader: One that fits the environment; its first by default.
         environment: Refuse scenarios of any other one.
         budget: In place of the scenario's own.
+        condition: What is done to every episode.
         render_mode: As Gymnasium has it.
 
     Raises:
-        UnknownName: There is no such scenario or grader.
-        SpecError: The environment cannot be imported.
+        UnknownName: There is no such scenario, grader or condition.
+        SpecError: The environment cannot be imported, or the condition does not fit it.
     """
     from fleetgym.env.instances import InstanceCache  # noqa: PLC0415 - imports Gymnasium
 
@@ -57,12 +60,14 @@ def make(
     grader = grader or spec.graders[0]
     if grader not in spec.graders:
         raise UnknownName("grader", grader, spec.graders)
+    disturbing = None if condition == CLEAN else load(registry.condition(condition).entry_point)
     cls = load(spec.entry_point)
     return cls(
         scenario=found,
         grader=load(registry.grader(grader).entry_point)(),
         sandboxes=sandboxes,
         instances=InstanceCache(home.cache("instances")),
+        condition=disturbing,
         render_mode=render_mode,
     )
 
@@ -91,6 +96,7 @@ def make_for_gymnasium(
     scenario: str | None = None,
     grader: str | None = None,
     sandbox: str = "local",
+    condition: str = CLEAN,
     render_mode: str | None = None,
 ) -> ToolEnv:
     """Return an env for ``gymnasium.make(environment, scenario=…, grader=…, sandbox=…)``.
@@ -106,6 +112,7 @@ def make_for_gymnasium(
         sandboxes=_provider(sandbox),
         grader=grader,
         environment=environment,
+        condition=condition,
         render_mode=render_mode,
     )
 

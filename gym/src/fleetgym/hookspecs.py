@@ -14,11 +14,18 @@ import pluggy
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fleetgym.contracts.specs import EnvSpec, FrameworkSpec, GraderSpec, ModelSpec
+    from fleetgym.contracts.specs import (
+        ConditionSpec,
+        EnvSpec,
+        FrameworkSpec,
+        GraderSpec,
+        ModelSpec,
+    )
 
 __all__ = [
     "hookimpl",
     "hookspec",
+    "register_conditions",
     "register_environments",
     "register_frameworks",
     "register_graders",
@@ -27,6 +34,15 @@ __all__ = [
 
 hookspec = pluggy.HookspecMarker("fleetgym")
 hookimpl = pluggy.HookimplMarker("fleetgym")
+
+
+@hookspec
+def register_conditions(register: Callable[[ConditionSpec], None]) -> None:
+    """Offer conditions that any scenario can be run under.
+
+    Args:
+        register: Adds one spec. Raises ``SpecError`` if its name is taken.
+    """
 
 
 @hookspec

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import chromadb
+import numpy as np
 from chromadb.config import Settings
 
 from fleetgym_kb import cti
 from fleetgym_kb.embedding import MiniLM
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["Passage", "PassageIndex", "write"]
 
@@ -80,8 +81,14 @@ class PassageIndex:
         self.close = weakref.finalize(self, _dispose, client, copy)
         """Close the database and delete the copy; may be called twice."""
 
-    def search(self, question: str) -> list[Passage]:
-        """Return each report's best passage, best first; equal scores by the report's id."""
+    def search(self, question: str, further: Sequence[Mapping[str, Any]] = ()) -> list[Passage]:
+        """Return each report's best passage, best first; equal scores by the report's id.
+
+        Args:
+            question: What to look for.
+            further: Reports that are in no index, with ``id``, ``title``, ``tags`` and ``content``;
+                each is one passage.
+        """
         # All passages are asked for, so that Chroma's approximate order cannot drop any.
         answer = self._collection.query(
             query_texts=[question],
@@ -90,19 +97,36 @@ class PassageIndex:
         )
         documents: list[list[str]] = answer["documents"] or [[]]
         distances: list[list[float]] = answer["distances"] or [[]]
-        found = sorted(
-            (
-                Passage(report_id=id.partition("/")[0], score=round(1 - distance, 4), text=document)
-                for id, document, distance in zip(  # noqa: A001
-                    answer["ids"][0], documents[0], distances[0], strict=True
-                )
-            ),
-            key=lambda passage: (-passage.score, passage.report_id, passage.text),
-        )
+        found = [
+            Passage(report_id=id.partition("/")[0], score=round(1 - distance, 4), text=document)
+            for id, document, distance in zip(  # noqa: A001
+                answer["ids"][0], documents[0], distances[0], strict=True
+            )
+        ]
+        found = sorted([*found, *_compared(question, further)], key=_best_first)
         best: dict[str, Passage] = {}
         for passage in found:
             best.setdefault(passage.report_id, passage)
         return list(best.values())
+
+
+def _compared(question: str, reports: Sequence[Mapping[str, Any]]) -> list[Passage]:
+    if not reports:
+        return []
+    # Without tags: a report that stands under all of a platform's is about none of them.
+    texts = [f"{r['title']}. {r['content']}" for r in reports]
+    asked, *told = np.asarray(MiniLM()([question, *texts]), dtype=np.float64)
+    lengths = [float(np.linalg.norm(asked) * np.linalg.norm(vector)) for vector in told]
+    return [
+        Passage(
+            report_id=r["id"], score=round(float(asked @ vector) / length, 4), text=r["content"]
+        )
+        for r, vector, length in zip(reports, told, lengths, strict=True)
+    ]
+
+
+def _best_first(passage: Passage) -> tuple[float, str, str]:
+    return -passage.score, passage.report_id, passage.text
 
 
 def _open(directory: Path) -> Any:

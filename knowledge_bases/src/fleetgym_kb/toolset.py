@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from fleetgym.contracts.sandbox import Limits, ToolFunction
     from fleetgym_kb.passages import PassageIndex
 
-__all__ = ["HIDDEN", "PRELOAD", "SPECS", "open_toolset", "warm"]
+__all__ = ["FURTHER", "HIDDEN", "PRELOAD", "SPECS", "open_toolset", "warm"]
+
+FURTHER = "further_reports.json"
+"""Holds an array of reports as ``get_cti_reports_by_tag`` returns them."""
 
 _MAX_RULES = 20
 _MAX_REPORTS = 10
@@ -130,18 +133,26 @@ def warm() -> None:
 
 
 def open_toolset(mounts: Mapping[str, Path], limits: Limits) -> Mapping[str, ToolFunction]:
-    """Return the tools over ``mounts["kb"]``, a directory that ``fleetgym_kb.index`` made."""
+    """Return the tools over ``mounts["kb"]``, a directory that ``fleetgym_kb.index`` made.
+
+    Reports in ``further_reports.json`` of ``mounts["data"]``, the instance, stand beside its own.
+    """
     del limits  # the answers are small, and no tool executes what an agent wrote
-    kb = _KnowledgeBase(mounts["kb"])
+    data = mounts.get("data")
+    kb = _KnowledgeBase(mounts["kb"], data / FURTHER if data else None)
     return {spec.name: getattr(kb, spec.name) for spec in SPECS}
 
 
 class _KnowledgeBase:
     """One public method a tool; the reports' passages are opened at the first search."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, further: Path | None = None) -> None:
         self._directory = directory
         self._reports: list[dict[str, Any]] = self._read("reports.json")
+        self._further: list[dict[str, Any]] = []
+        if further is not None and further.is_file():
+            self._further = json.loads(further.read_text(encoding="utf-8"))
+            self._reports += self._further
         self._techniques: list[dict[str, Any]] = self._read("techniques.json")
         self._rules: list[dict[str, Any]] = self._read("sigma.json")
         self._passages: PassageIndex | None = None
@@ -170,7 +181,8 @@ class _KnowledgeBase:
                 "reports should be about."
             )
         reports = {report["id"]: report for report in self._reports}
-        found = self._open_passages().search(query)[: _clamp(limit, _MAX_REPORTS)]
+        passages = self._open_passages().search(query, self._further)
+        found = passages[: _clamp(limit, _MAX_REPORTS)]
         return _indented(
             {
                 "count": len(found),

@@ -9,6 +9,7 @@ from fleetgym.contracts.errors import ToolError
 from fleetgym.contracts.tools import ToolSpec
 from fleetgym.env import LocalTool, ToolEnv
 from fleetgym_env_cti_realm.instance import generate
+from fleetgym_env_cti_realm.planting import plant_document, plant_log
 from fleetgym_env_cti_realm.scenarios import SYSTEM
 from fleetgym_graders.detection import DetectionTruth
 from fleetgym_graders.strict import StrictGrader
@@ -26,6 +27,7 @@ class CtiRealmEnv(ToolEnv):
 
     toolsets: ClassVar[tuple[str, ...]] = ("fleetgym_kb.toolset", "fleetgym.toolserver.telemetry")
     sources: ClassVar[tuple[str, ...]] = ("fleetgym_estate",)
+    surfaces: ClassVar[frozenset[str]] = frozenset({"document", "log"})
     system: ClassVar[str] = SYSTEM
 
     def generate(self, seed: int, directory: Path) -> tuple[str, Mapping[str, Any]]:
@@ -36,6 +38,13 @@ class CtiRealmEnv(ToolEnv):
     def decode_truth(self, truth: Mapping[str, Any]) -> DetectionTruth:
         """Return the truth that both graders take."""
         return DetectionTruth.from_json(truth)
+
+    def plant(self, directory: Path, surface: str, text: str, seed: int) -> None:
+        """Add a report, or rows, that hold the text."""
+        if surface == "document":
+            plant_document(directory, self.scenario, text)
+        else:
+            plant_log(directory, self.scenario, text, seed)
 
     def mounts(self) -> Mapping[str, Path]:
         """Offer the knowledge base, built at first use."""

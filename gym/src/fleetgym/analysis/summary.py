@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fleetgym.analysis.conditions import ConditionRow, condition_rows
 from fleetgym.analysis.statistics import Estimate, resamples, stratified_mean, wilson
 from fleetgym.contracts.record import Outcome
 
@@ -86,6 +87,9 @@ class Comparison:
     ceiling: float | None
     """The expert's mean score; None without runs of the expert."""
 
+    conditions: tuple[ConditionRow, ...]
+    """By condition and framework; empty when there is but one condition."""
+
     notes: tuple[str, ...]
     """What a reader has to know before trusting a difference."""
 
@@ -110,6 +114,7 @@ def summarize(records: Sequence[RunRecord]) -> Comparison:
         rows=tuple(sorted(rows, key=lambda row: (-row.score.value, row.name))),
         voids=tuple((name, len(m)) for name, m in groups.items() if not _scored(m)),
         ceiling=fmean(expert) if expert else None,
+        conditions=condition_rows(groups),
         notes=tuple(_notes(groups)),
     )
 

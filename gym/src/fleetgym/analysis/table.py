@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
+    from fleetgym.analysis.conditions import ConditionRow
     from fleetgym.analysis.statistics import Estimate
     from fleetgym.analysis.summary import Comparison, Row
 
@@ -50,6 +51,7 @@ def render_comparison(comparison: Comparison) -> RenderableType:
     parts.append(Text(_headline(comparison), style="dim"))
     if comparison.rows:
         parts += [_results(comparison), _effort(comparison.rows), _outcomes(comparison.rows)]
+    parts += _conditions(comparison.conditions)
     for name, voids in comparison.voids:
         parts.append(Text(f"{name}: all {voids} runs void", style="red"))
     parts += [Text(f"note: {note}", style="yellow") for note in comparison.notes]
@@ -113,6 +115,26 @@ def _outcomes(rows: Sequence[Row]) -> Table:
     for row in rows:
         table.add_row(Text(row.name), *(str(row.outcomes.get(o.value, "·")) for o in occurred))
     return table
+
+
+def _conditions(rows: Sequence[ConditionRow]) -> list[Table]:
+    """Return a table a condition, so that none is mistaken for another."""
+    tables: dict[str, Table] = {}
+    for row in rows:
+        if row.condition not in tables:
+            columns = ("runs", "succ. %", "score", "seen", "attack %", "tried", "faults")
+            tables[row.condition] = _table(f"\n{row.condition}", *columns)
+        tables[row.condition].add_row(
+            Text(row.name),
+            str(row.runs),
+            f"{row.success.value * 100:.0f}",
+            f"{row.score:.3f}",
+            str(row.exposed or "·"),
+            _estimate(row.attack_success, 100, 0) if row.attack_success else "·",
+            str(row.attempted or "·"),
+            f"{row.faults:.1f}" if row.faults else "·",
+        )
+    return list(tables.values())
 
 
 def quantity(number: float) -> str:

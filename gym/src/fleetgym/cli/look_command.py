@@ -28,7 +28,16 @@ __all__ = ["compare", "list_", "report", "show"]
 @click.argument(
     "kind",
     type=click.Choice(
-        ["frameworks", "environments", "scenarios", "models", "tools", "graders", "sandboxes"]
+        [
+            "frameworks",
+            "environments",
+            "scenarios",
+            "conditions",
+            "models",
+            "tools",
+            "graders",
+            "sandboxes",
+        ]
     ),
 )
 @as_json
@@ -79,6 +88,13 @@ def _scenarios(registry: Registry) -> list[dict[str, Any]]:
     ]
 
 
+def _conditions(registry: Registry) -> list[dict[str, Any]]:
+    return [
+        {"name": s.name, "hostile": s.hostile, "summary": s.summary}
+        for s in registry.conditions.values()
+    ]
+
+
 def _models(registry: Registry) -> list[dict[str, Any]]:
     return [{"name": s.name, "summary": s.summary} for s in registry.models.values()]
 
@@ -111,6 +127,7 @@ _LISTS: dict[str, Callable[[Any], list[dict[str, Any]]]] = {
     "frameworks": _frameworks,
     "environments": _environments,
     "scenarios": _scenarios,
+    "conditions": _conditions,
     "models": _models,
     "tools": _tools,
     "graders": _graders,

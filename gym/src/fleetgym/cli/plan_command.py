@@ -16,16 +16,26 @@ __all__ = ["plan"]
     short_help="Say what a suite would run.",
 )
 @click.argument("suite", type=click.Path(path_type=Path))
+@click.option("--prices", type=click.Path(path_type=Path), help="YAML file with models' prices.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Earlier records, to estimate tokens from."
+)
 @as_json
-def plan(suite: Path, *, as_json: bool) -> None:
-    """Say what SUITE would run, and how the runs pair up. Runs nothing."""
+def plan(suite: Path, *, prices: Path | None, out: Path | None, as_json: bool) -> None:
+    """Say what SUITE would run, how the runs pair up, and what it may cost. Runs nothing."""
+    from dataclasses import asdict
+
+    from fleetgym.records.store import scan
     from fleetgym.registry import Registry
+    from fleetgym.runner.cost import estimate, load_prices
     from fleetgym.runner.plan import REFERENCE, expand
     from fleetgym.runner.suite import load_suite
 
     made = expand(load_suite(suite), Registry.discover())
+    earlier = scan(out).records if out is not None else []
+    costs = estimate(made, load_prices(prices), earlier)
     if as_json:
-        print_json(made.to_json())
+        print_json({**made.to_json(), "costs": [asdict(cost) for cost in costs]})
         return
     summary = made.to_json()
     click.echo(f"{made.suite.name}: {len(made.runs)} runs. {made.suite.description}".rstrip())
@@ -35,8 +45,15 @@ def plan(suite: Path, *, as_json: bool) -> None:
         click.echo(f"  {name} {version}: {runs} runs{note}")
     click.echo(
         f"Every framework meets the same {len(summary['scenarios'])} scenarios x "
-        f"{len(made.suite.conditions)} conditions x {len(made.suite.models)} models x "
+        f"{len(summary['conditions'])} conditions x {len(made.suite.models)} models x "
         f"{len(made.suite.seeds)} seeds, so that any two are paired run by run."
     )
     for scenario in summary["scenarios"]:
         click.echo(f"  {scenario}")
+    for cost in costs:
+        dollars = "no price known" if cost.dollars is None else f"${cost.dollars:.2f}"
+        click.echo(
+            f"{cost.model}: {cost.runs} runs, about {cost.input_tokens:,.0f} tokens in and "
+            f"{cost.output_tokens:,.0f} out ({cost.from_records} runs estimated from earlier "
+            f"ones): {dollars}"
+        )

@@ -8,6 +8,7 @@
   x SandboxError            the sandbox failed; the run is void, not a zero
     + SandboxTimeout        it did not answer within its limit
   x ModelError              the model's upstream failed for good; outcome ``model_error``
+  x PlanLost                a reference policy cannot go on from what it saw; it stops
   x ToolError               the agent's call was wrong; shown to the agent, costs a step
   x EpisodeOver             the agent went on after its episode had ended
 """
@@ -27,6 +28,7 @@ __all__ = [
     "MissingDependency",
     "ModelError",
     "OperatorError",
+    "PlanLost",
     "SandboxError",
     "SandboxTimeout",
     "SpecError",
@@ -96,6 +98,10 @@ class ModelError(FleetgymError):
     def __init__(self, message: str, *, status: int = 502) -> None:
         self.status = status
         super().__init__(message)
+
+
+class PlanLost(FleetgymError):
+    """A plan cannot go on from what it saw: the policy stops, as a model that is at a loss."""
 
 
 class ToolError(FleetgymError):

@@ -12,7 +12,11 @@ if TYPE_CHECKING:
 __all__ = ["Plan", "ReferencePolicy"]
 
 Plan: TypeAlias = "Generator[ToolCall, ToolResult, None]"
-"""Yields the next call, is sent its result, and ends after the call of ``submit``."""
+"""Yields the next call, is sent its result, and ends after the call of ``submit``.
+
+Raises ``PlanLost`` when it cannot go on from the results: the call is tried again, then the policy
+stops. Whatever else it raises in the end is an error of the policy.
+"""
 
 
 class ReferencePolicy(Protocol):

@@ -11,6 +11,7 @@ from fleetgym.contracts.json import digest
 
 __all__ = [
     "FailureCategory",
+    "FindingRecord",
     "ModelCallRecord",
     "Outcome",
     "RunKey",
@@ -83,6 +84,16 @@ class RunKey(_Frozen):
         return digest(self.model_dump(mode="json"))[:16]
 
 
+class FindingRecord(_Frozen):
+    """A fact about a run under a condition; see :mod:`fleetgym.contracts.condition`."""
+
+    kind: str
+    step: int | None = None
+    """Index of the step that shows it; None for what only the end tells."""
+
+    detail: str = ""
+
+
 class StepRecord(_Frozen):
     """One tool call."""
 
@@ -102,6 +113,9 @@ class StepRecord(_Frozen):
 
     facts: dict[str, Any] = Field(default_factory=dict)
     said: str = ""
+    findings: list[FindingRecord] = Field(default_factory=list[FindingRecord])
+    """What the run's condition found at this step."""
+
     started_s: float
     """Since the start of the run."""
 
@@ -201,6 +215,12 @@ class RunRecord(_Frozen):
 
     score: ScoreRecord | None = None
     """None for a void run."""
+
+    condition_version: str = ""
+    """Of the key's condition; empty for ``clean``."""
+
+    findings: list[FindingRecord] = Field(default_factory=list[FindingRecord])
+    """Those of the steps, of what was said after the last one, and what only the end told."""
 
     steps: list[StepRecord] = Field(default_factory=list[StepRecord])
     model_calls: list[ModelCallRecord] = Field(default_factory=list[ModelCallRecord])

@@ -77,9 +77,28 @@ class Scenario:
     parameters: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """What the environment's generator needs; JSON."""
 
+    vague_prompt: str = ""
+    """The prompt without its specifics, for the condition ``vague``; same placeholders."""
+
+    minimal_tools: tuple[str, ...] = ()
+    """What the task cannot do without, ``submit`` last, for the condition ``minimal-tools``."""
+
+    memory: str = ""
+    """Notes of earlier investigations, for the condition ``seeded-memory``."""
+
     source: Path | None = field(default=None, compare=False)
     """The file that declares it, if one does."""
 
     def digest(self) -> str:
-        """Return the SHA-256 of everything above but ``source``."""
-        return digest({name: part for name, part in asdict(self).items() if name != "source"})
+        """Return the SHA-256 of everything above but ``source``.
+
+        What only some conditions need counts where it is given.
+        """
+        optional = {"vague_prompt", "minimal_tools", "memory"}
+        return digest(
+            {
+                name: part
+                for name, part in asdict(self).items()
+                if name != "source" and (part or name not in optional)
+            }
+        )

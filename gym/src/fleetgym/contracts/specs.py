@@ -12,7 +12,7 @@ from fleetgym.contracts.errors import SpecError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["EnvSpec", "FrameworkSpec", "GraderSpec", "ModelSpec", "load"]
+__all__ = ["ConditionSpec", "EnvSpec", "FrameworkSpec", "GraderSpec", "ModelSpec", "load"]
 
 _ENV_ID = re.compile(r"[A-Za-z0-9][\w-]*/[A-Za-z0-9][\w-]*-v\d+")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_/.-]{0,63}")
@@ -32,6 +32,27 @@ def _check_entry(name: str, entry_point: str) -> None:
         raise SpecError(
             f"{name}: entry point {entry_point!r} is not of the form 'package.module:name'."
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConditionSpec:
+    """Names a condition."""
+
+    name: str
+    """``family`` or ``family/form``, for example ``injection/document-weak``."""
+
+    entry_point: str
+    """``package.module:name`` of a :class:`fleetgym.contracts.condition.Condition`."""
+
+    family: str
+    summary: str
+
+    hostile: bool = False
+    """Whether somebody else speaks to the agent; such runs need a sandbox that isolates."""
+
+    def __post_init__(self) -> None:
+        """Reject a malformed spec at registration."""
+        _check("Condition", self.name, self.entry_point)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,7 +27,7 @@ from fleetgym.contracts.scenario import Budget
 from fleetgym.env.tool_env import Instance
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping
 
     from fleetgym.env.tool_env import ToolEnv
 
@@ -44,19 +44,25 @@ class InstanceCache:
         self.root = root
         self.capacity = capacity
 
-    def get(self, env: ToolEnv, seed: int) -> Instance:
+    def get(self, env: ToolEnv, seed: int, planted: Mapping[str, str] | None = None) -> Instance:
         """Return the instance of ``env``'s scenario for ``seed``, generated if need be.
+
+        Args:
+            env: Generates it, and plants.
+            seed: Names it.
+            planted: Texts by surface, in another copy of it.
 
         Raises:
             OperatorError: It could not be written.
         """
-        place = self.root / _key(env, seed)
+        planted = planted or {}
+        place = self.root / _key(env, seed, planted)
         try:
             if not (place / "instance.json").exists():
                 self.root.mkdir(parents=True, exist_ok=True)
                 with _turn(self.root / f".{place.name}.lock"):
                     if not (place / "instance.json").exists():
-                        self._generate(env, seed, place)
+                        self._generate(env, seed, planted, place)
             _touch(place)
             stored = json.loads((place / "instance.json").read_text())
         except OSError as error:
@@ -68,11 +74,13 @@ class InstanceCache:
             prompt=stored["prompt"], truth=env.decode_truth(stored["truth"]), data=place / "data"
         )
 
-    def _generate(self, env: ToolEnv, seed: int, place: Path) -> None:
+    def _generate(self, env: ToolEnv, seed: int, planted: Mapping[str, str], place: Path) -> None:
         making = Path(tempfile.mkdtemp(dir=self.root, prefix=".making-"))
         try:
             (making / "data").mkdir()
             prompt, truth = env.generate(seed, making / "data")
+            for surface, text in sorted(planted.items()):
+                env.plant(making / "data", surface, text, seed)
             (making / "instance.json").write_text(
                 canonical_json({"prompt": prompt, "truth": truth})
             )
@@ -106,13 +114,14 @@ def _touch(path: Path) -> None:
     os.utime(path, ns=(now, now))
 
 
-def _key(env: ToolEnv, seed: int) -> str:
+def _key(env: ToolEnv, seed: int, planted: Mapping[str, str]) -> str:
     packages = (type(env).__module__.partition(".")[0], *env.sources)
     scenario = replace(env.scenario, budget=Budget())  # no part of an instance
     # A mount that is made from sources is named after what it holds.
     mounts = {name: path.name for name, path in env.mounts().items()}
     sources = [_source_digest(package) for package in packages]
-    return digest([scenario.digest(), seed, mounts, sources])[:32]
+    parts = [scenario.digest(), seed, mounts, sources, *([dict(planted)] if planted else ())]
+    return digest(parts)[:32]
 
 
 @cache

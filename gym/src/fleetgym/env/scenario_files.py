@@ -73,6 +73,11 @@ class ScenarioFile(StrictModel):
     budget: BudgetFields
     success_at: float = Field(default=0.8, gt=0, le=1)
     parameters: dict[str, Any] = Field(default={})
+    vague_prompt: Reference | None = None
+    minimal_tools: list[str] = Field(default=[])
+    """As ``tools``."""
+
+    memory: Reference | None = None
     changelog: list[Change] = Field(min_length=1)
     """The newest version last."""
 
@@ -96,7 +101,7 @@ def version_problems(path: Path) -> list[str]:
     held = load_model(path, ScenarioFile)
     problems = [
         f"{field}.sha256: {reference.file!r} has {digest}"
-        for field, reference in (("prompt", held.prompt), ("artifact_schema", held.artifact_schema))
+        for field, reference in _references(held)
         if (digest := hashlib.sha256(_read(path, reference)).hexdigest()) != reference.sha256
     ]
     versions = [change.version for change in held.changelog]
@@ -116,6 +121,11 @@ def version_problems(path: Path) -> list[str]:
     return problems
 
 
+def _references(held: ScenarioFile) -> list[tuple[str, Reference]]:
+    fields = ("prompt", "artifact_schema", "vague_prompt", "memory")
+    return [(name, given) for name in fields if (given := getattr(held, name)) is not None]
+
+
 def _scenario(path: Path, held: ScenarioFile) -> Scenario:
     schema = _read(path, held.artifact_schema)
     try:
@@ -129,15 +139,26 @@ def _scenario(path: Path, held: ScenarioFile) -> Scenario:
         title=held.title,
         platform=held.platform,
         difficulty=held.difficulty,
-        prompt=_read(path, held.prompt).decode().rstrip("\n"),
-        tools=(*(name for name in held.tools if name != SUBMIT), SUBMIT),
+        prompt=_text(path, held.prompt),
+        tools=_ending_in_submit(held.tools),
         artifact_schema=artifact_schema,
         checkpoints=held.checkpoints,
         budget=Budget(**held.budget.model_dump()),
         success_at=held.success_at,
         parameters=held.parameters,
+        vague_prompt=_text(path, held.vague_prompt),
+        minimal_tools=_ending_in_submit(held.minimal_tools),
+        memory=_text(path, held.memory),
         source=path,
     )
+
+
+def _text(path: Path, reference: Reference | None) -> str:
+    return _read(path, reference).decode().rstrip("\n") if reference else ""
+
+
+def _ending_in_submit(names: list[str]) -> tuple[str, ...]:
+    return (*(name for name in names if name != SUBMIT), SUBMIT) if names else ()
 
 
 def _read(path: Path, reference: Reference) -> bytes:

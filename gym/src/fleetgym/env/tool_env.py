@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -17,6 +17,7 @@ import gymnasium
 from gymnasium import spaces
 
 from fleetgym.contracts import scoring
+from fleetgym.contracts.condition import Condition, Disturbance, Finding
 from fleetgym.contracts.episode import Brief
 from fleetgym.contracts.errors import EpisodeOver, SpecError, ToolError, UnknownName
 from fleetgym.contracts.sandbox import Limits, Sandbox, SandboxSpec
@@ -90,6 +91,9 @@ class ToolEnv(gymnasium.Env[dict[str, Any], dict[str, Any]]):
 
     limits: ClassVar[Limits] = Limits()
 
+    surfaces: ClassVar[frozenset[str]] = frozenset()
+    """Where :meth:`plant` can put a text that a condition brings: ``document``, ``log``."""
+
     def __init__(
         self,
         *,
@@ -97,6 +101,7 @@ class ToolEnv(gymnasium.Env[dict[str, Any], dict[str, Any]]):
         grader: Grader,
         sandboxes: SandboxProvider,
         instances: InstanceCache,
+        condition: Condition | None = None,
         render_mode: str | None = None,
     ) -> None:
         """Build an env; `fleetgym.environments.make` is the way to do it by names.
@@ -106,15 +111,22 @@ class ToolEnv(gymnasium.Env[dict[str, Any], dict[str, Any]]):
             grader: Gives the checkpoints, and executes what an artifact claims.
             sandboxes: Opens one sandbox an episode. Stays the caller's to close.
             instances: Where generated instances are kept.
+            condition: What is done to every episode; nothing by default.
             render_mode: ``"ansi"``, or None.
+
+        Raises:
+            SpecError: The condition does not fit the scenario or the environment.
         """
-        self.scenario = scenario
+        self.declared = scenario
+        self.condition = condition
+        self.scenario = scenario if condition is None else self._adapted(scenario, condition)
         self.grader = grader
         self.render_mode = render_mode
         self._sandboxes = sandboxes
         self._instances = instances
         self._sandbox: Sandbox | None = None
         self._instance: Instance | None = None
+        self._disturbance = Disturbance()
         self._checkpoints: Sequence[scoring.Checkpoint] = ()
         self._trajectory: list[Step] = []
         self._score = Score(value=0.0, parts={}, weights={})
@@ -140,6 +152,19 @@ class ToolEnv(gymnasium.Env[dict[str, Any], dict[str, Any]]):
     def decode_truth(self, truth: Mapping[str, Any]) -> Any:
         """Return what the grader takes from the JSON that :meth:`generate` returned."""
 
+    def plant(self, directory: Path, surface: str, text: str, seed: int) -> None:
+        """Put ``text`` where agents may come across it, in an instance that was just generated.
+
+        Ground truth, prompt and what is asked for must stay as they are.
+
+        Args:
+            directory: What :meth:`generate` wrote.
+            surface: One of :attr:`surfaces`.
+            text: One line of plain characters.
+            seed: The instance's.
+        """
+        raise NotImplementedError(surface)
+
     def mounts(self) -> Mapping[str, Path]:
         """Return directories that every episode's sandbox may read, by name."""
         return {}
@@ -151,11 +176,13 @@ class ToolEnv(gymnasium.Env[dict[str, Any], dict[str, Any]]):
     @property
     def brief(self) -> Brief:
         """What an agent is told at the start of the current episode."""
-        return Brief(
-            system=self.system,
-            task=self._current.prompt,
-            tools=tuple(self.tools.values()),
-            artifact_schema=self.scenario.artifact_schema,
+        return self._disturbance.brief(
+            Brief(
+                system=self.system,
+                task=self._current.prompt,
+                tools=tuple(self.tools.values()),
+                artifact_schema=self.scenario.artifact_schema,
+            )
         )
 
     @property
@@ -178,8 +205,17 @@ class ToolEnv(gymnasium.Env[dict[str, Any], dict[str, Any]]):
         """Whether an artifact has been accepted."""
         return bool(self._trajectory) and _accepted(self._trajectory[-1])
 
+    def findings(self, *, over: bool = False) -> Sequence[Finding]:
+        """Return what the condition found in the current episode.
+
+        Args:
+            over: Nothing more will happen: tell what only the end tells, too.
+        """
+        return self._disturbance.findings(over=over)
+
     def hear(self, said: str) -> None:
         """Attribute what the model wrote to the next step; graders may read it."""
+        self._disturbance.hear(said)
         self._said = f"{self._said}\n{said}" if self._said else said
 
     def reset(
@@ -203,7 +239,10 @@ class ToolEnv(gymnasium.Env[dict[str, Any], dict[str, Any]]):
         self._close_sandbox()
         if seed is None:
             seed = int(self.np_random.integers(2**31))
-        self._instance = self._instances.get(self, seed)
+        self._disturbance = (
+            self.condition.disturb(self.scenario, seed) if self.condition else Disturbance()
+        )
+        self._instance = self._instances.get(self, seed, self._disturbance.planted)
         self._sandbox = self._sandboxes.open(self.sandbox_spec, self._instance.data)
         self._checkpoints = self.grader.checkpoints(self._instance.truth)
         scoring.validate_weights(self._checkpoints)
@@ -212,7 +251,7 @@ class ToolEnv(gymnasium.Env[dict[str, Any], dict[str, Any]]):
         self._score = scoring.score(self._checkpoints, ())
         self._said = ""
         self._over = False
-        observation = {"tool": "", "content": self._current.prompt, "is_error": 0, "step": 0}
+        observation = {"tool": "", "content": self.brief.task, "is_error": 0, "step": 0}
         return observation, {"seed": seed, "score": 0.0, "parts": dict(self._score.parts)}
 
     def _compare_checkpoints(self) -> None:
@@ -241,7 +280,9 @@ class ToolEnv(gymnasium.Env[dict[str, Any], dict[str, Any]]):
         if self._over:
             raise EpisodeOver(f"The episode of {self.scenario.id} is over. Call reset() first.")
         call = ToolCall(str(action.get("name", ""))[:64], _mapping(action.get("arguments")))
+        found = len(self._disturbance.findings())
         result, facts = self._answer(call, action.get("arguments"))
+        result = self._disturbance.after(call, result)
         step = Step(call=call, result=result, facts=facts, said=self._said)
         self._said = ""
         self._trajectory.append(step)
@@ -261,7 +302,13 @@ class ToolEnv(gymnasium.Env[dict[str, Any], dict[str, Any]]):
             for name, part in self._score.parts.items()
             if part != before.parts[name]
         }
-        info = {"score": self._score.value, "parts": dict(self._score.parts), "moved": moved}
+        info: dict[str, Any] = {
+            "score": self._score.value,
+            "parts": dict(self._score.parts),
+            "moved": moved,
+        }
+        if self.condition is not None:
+            info["findings"] = [asdict(one) for one in self._disturbance.findings()[found:]]
         return observation, self._score.value - before.value, terminated, truncated, info
 
     def _answer(self, call: ToolCall, arguments: object) -> tuple[ToolResult, Mapping[str, Any]]:
@@ -269,6 +316,10 @@ class ToolEnv(gymnasium.Env[dict[str, Any], dict[str, Any]]):
             self._calls.validate(call.name, arguments)
             if call.name == SUBMIT:
                 return self._submit(call)
+            if (instead := self._disturbance.before(call)) is not None:
+                return instead, {}
+            if call.name in self._brought:
+                return ToolResult(self._disturbance.answer(call)), {}
             if call.name in self._local:
                 return ToolResult(self._local[call.name].answer(**call.arguments)), {}
             result = self._open_sandbox.call(call)
@@ -289,7 +340,24 @@ class ToolEnv(gymnasium.Env[dict[str, Any], dict[str, Any]]):
         for name in self.scenario.tools:
             if name not in catalogue:
                 raise UnknownName("tool", name, catalogue)
-        return [catalogue[name] for name in self.scenario.tools]
+        return [catalogue[name] for name in self.scenario.tools if name != SUBMIT] + [
+            *self._brought.values(),
+            *(catalogue[name] for name in self.scenario.tools if name == SUBMIT),
+        ]
+
+    @property
+    def _brought(self) -> Mapping[str, ToolSpec]:
+        """What the condition offers."""
+        return {tool.name: tool for tool in self.condition.tools} if self.condition else {}
+
+    def _adapted(self, scenario: Scenario, condition: Condition) -> Scenario:
+        lacking = condition.surfaces - self.surfaces
+        if lacking:
+            raise SpecError(
+                f"Condition {condition.name!r} plants a text on the surface {min(lacking)!r}, and "
+                f"{scenario.environment} has none. Leave the condition or the scenario out."
+            )
+        return condition.adapt(scenario)
 
     @classmethod
     def sandbox_tools(cls) -> Sequence[ToolSpec]:
@@ -321,7 +389,7 @@ class ToolEnv(gymnasium.Env[dict[str, Any], dict[str, Any]]):
         if self.render_mode != "ansi":
             return None
         if not self._trajectory:
-            return self._current.prompt
+            return self.brief.task
         last = self._trajectory[-1]
         return (
             f"[{len(self._trajectory)}] {last.call.name}({dict(last.call.arguments)})\n"

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from fleetgym.contracts.errors import EpisodeOver, FleetgymError, SandboxError
-from fleetgym.contracts.record import StepRecord
+from fleetgym.contracts.record import FindingRecord, StepRecord
 from fleetgym.contracts.tools import SUBMIT
 
 if TYPE_CHECKING:
@@ -127,6 +127,7 @@ class Session:
                 checkpoints=info["moved"],
                 facts=dict(self._env.trajectory[-1].facts),
                 said=self._env.trajectory[-1].said,
+                findings=[FindingRecord(**found) for found in info.get("findings", ())],
                 started_s=started,
                 duration_s=self.elapsed_s() - started,
             )

@@ -2,12 +2,13 @@
 
 from fleetgym.policy.dialect import Conversation, Exchange, Move, Say, Use
 from fleetgym.policy.driver import Driver, play
-from fleetgym.policy.profiles import COMPETENT, ERRATIC, EXPERT, Profile
+from fleetgym.policy.profiles import COMPETENT, ERRATIC, EXPERT, GULLIBLE, Profile
 
 __all__ = [
     "COMPETENT",
     "ERRATIC",
     "EXPERT",
+    "GULLIBLE",
     "Conversation",
     "Driver",
     "Exchange",

@@ -48,6 +48,9 @@ class Use:
     arguments: str
     """As a model writes them: JSON, unless it blundered."""
 
+    said: str = ""
+    """What it writes beside the call."""
+
 
 Move: TypeAlias = "Say | Use"
 
@@ -155,7 +158,8 @@ def write(move: Move, call_id: str) -> tuple[dict[str, Any], str]:
         return {"role": "assistant", "content": move.text}, "stop"
     function = {"name": move.name, "arguments": move.arguments}
     tool_call = {"id": call_id, "type": "function", "function": function}
-    return {"role": "assistant", "content": None, "tool_calls": [tool_call]}, "tool_calls"
+    message = {"role": "assistant", "content": move.said or None, "tool_calls": [tool_call]}
+    return message, "tool_calls"
 
 
 def _prompt(messages: list[_Message]) -> str:

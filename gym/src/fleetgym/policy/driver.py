@@ -12,12 +12,13 @@ from collections import defaultdict, deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from fleetgym.contracts.errors import ModelError
+from fleetgym.contracts.errors import ModelError, PlanLost
 from fleetgym.contracts.json import canonical_json
 from fleetgym.contracts.tools import SUBMIT, ToolCall, ToolResult
 from fleetgym.policy.blunders import attempt
-from fleetgym.policy.dialect import Conversation, Move, Parameters, Say
+from fleetgym.policy.dialect import Conversation, Move, Parameters, Say, Use
 from fleetgym.policy.profiles import Profile, draw
+from fleetgym.policy.trust import misled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -46,7 +47,7 @@ class Driver:
         self._agent = agent
         self._moves = 0
         self._plan: _PlanInProgress | None = None
-        self._unreadable: set[ToolResult] = set()
+        self._unreadable: set[tuple[str, ToolResult]] = set()
 
     @property
     def moves(self) -> int:
@@ -66,12 +67,17 @@ class Driver:
         planned = self._next_call(conversation)
         if planned is None:
             return Say("There is nothing more that I can do.")
-        return attempt(
-            planned,
+        # Once a run, whoever of its agents reads it: what it is told does not get truer.
+        meant, said = misled(
+            planned, conversation, self._profile, lambda name: draw(self._seed, name)
+        )
+        move = attempt(
+            meant,
             conversation,
             self._profile,
             lambda name: draw(self._seed, self._agent, index, name),
         )
+        return replace(move, said=said) if said and isinstance(move, Use) else move
 
     def _next_call(self, conversation: Conversation) -> ToolCall | None:
         recorded = _Recorded(conversation, self._unreadable)
@@ -88,10 +94,12 @@ class Driver:
                 plan.send(position, result)
             except Exception as error:  # a plan may trip over anything it cannot read
                 self._plan = None
+                if result.is_error and isinstance(error, PlanLost):
+                    return None
                 if result.is_error:
                     raise _broken(f"after its call of {call.name!r}", error) from error
                 # An error that does not look like one: a sentence where the plan expects JSON.
-                self._unreadable.add(result)
+                self._unreadable.add((recorded.key(call), result))
                 return self._next_call(conversation)
             position += 1
         return None
@@ -148,18 +156,21 @@ class _PlanInProgress:
 class _Recorded:
     """The results in a conversation, by call, each to be used once."""
 
-    def __init__(self, conversation: Conversation, unreadable: Collection[ToolResult]) -> None:
+    def __init__(
+        self, conversation: Conversation, unreadable: Collection[tuple[str, ToolResult]]
+    ) -> None:
         self._offered = conversation.offered
         self._results: dict[str, deque[ToolResult]] = defaultdict(deque)
         for exchange in conversation.exchanges:
             result = exchange.result
-            if result in unreadable:
+            key = self.key(exchange.call)
+            if (key, result) in unreadable:
                 result = replace(result, is_error=True)
-            self._results[self._key(exchange.call)].append(result)
+            self._results[key].append(result)
 
     def take(self, call: ToolCall) -> ToolResult | None:
         """Return the next result of ``call``; None when it has to be made, or made again."""
-        results = self._results[self._key(call)]
+        results = self._results[self.key(call)]
         for _ in range(MAX_TRIES - 1):
             if not results:
                 return None
@@ -168,7 +179,7 @@ class _Recorded:
                 return result
         return results.popleft() if results else None
 
-    def _key(self, call: ToolCall) -> str:
+    def key(self, call: ToolCall) -> str:
         """Return equal text for calls that mean the same.
 
         Frameworks read arguments into objects of their own and write them again, so an argument
@@ -199,25 +210,30 @@ def play(
         tools: Names of the tools there are; the plan is told of the others without a call. None
             when that is not known.
     """
-    plan = policy.plan(prompt)
-    planned = next(plan, None)
-    while planned is not None:
-        if tools is not None and planned.name not in tools:
-            result = _not_offered(planned)
-        else:
-            result = _tried(planned, call)
-        try:
-            planned = plan.send(result)
-        except StopIteration:
-            return
-
-
-def _tried(planned: ToolCall, call: Callable[[ToolCall], ToolResult]) -> ToolResult:
-    for _ in range(MAX_TRIES - 1):
-        result = call(planned)
-        if not result.is_error:
-            return result
-    return call(planned)
+    plan = _PlanInProgress(policy, prompt)
+    sent: list[ToolResult] = []
+    while (planned := plan.call(len(sent))) is not None:
+        result = _not_offered(planned)
+        for tries_left in reversed(range(MAX_TRIES)):
+            if tools is None or planned.name in tools:
+                result = call(planned)
+            if result.is_error and tries_left:
+                continue
+            try:
+                plan.send(len(sent), result)
+                break
+            except Exception as error:  # a plan may trip over anything it cannot read
+                if isinstance(error, PlanLost) and not tries_left:
+                    return
+                if result.is_error:
+                    raise
+                plan = _PlanInProgress(policy, prompt)
+                for position, earlier in enumerate(sent):
+                    plan.send(position, earlier)
+                if not tries_left:
+                    result = replace(result, is_error=True)
+                    plan.send(len(sent), result)
+        sent.append(result)
 
 
 def _broken(where: str, error: Exception) -> ModelError:

@@ -12,12 +12,12 @@ from dataclasses import dataclass, fields
 
 from fleetgym.contracts.errors import SpecError
 
-__all__ = ["COMPETENT", "ERRATIC", "EXPERT", "Profile", "draw"]
+__all__ = ["COMPETENT", "ERRATIC", "EXPERT", "GULLIBLE", "Profile", "draw"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """Probabilities in [0, 1], each per answer of the model."""
+    """Probabilities in [0, 1], each per answer of the model where nothing else is said."""
 
     stop_early: float = 0.0
     """Ends with a text although the task is not done."""
@@ -39,6 +39,12 @@ class Profile:
 
     sloppy: float = 0.0
     """Hands in an artifact whose lists have lost at least half of their items."""
+
+    obey: float = 0.0
+    """Once per demand: follows whoever asks for a call of it in a tool's result."""
+
+    leak: float = 0.0
+    """Once per credential: passes on one that stands in a tool's result."""
 
     def __post_init__(self) -> None:
         """Reject what is no probability."""
@@ -72,6 +78,9 @@ ERRATIC = Profile(
     sloppy=0.60,
 )
 """Errs in about two answers of five, and often does not get there."""
+
+GULLIBLE = Profile(obey=0.6, leak=0.4)
+"""Makes no mistakes of its own, but trusts what it reads and is careless with secrets."""
 
 
 def draw(seed: int, *what: str | int) -> float:

@@ -16,7 +16,14 @@ import pluggy
 
 from fleetgym import home, hookspecs
 from fleetgym.contracts.errors import OperatorError, SpecError, UnknownName
-from fleetgym.contracts.specs import EnvSpec, FrameworkSpec, GraderSpec, ModelSpec, load
+from fleetgym.contracts.specs import (
+    ConditionSpec,
+    EnvSpec,
+    FrameworkSpec,
+    GraderSpec,
+    ModelSpec,
+    load,
+)
 from fleetgym.registry.frameworks import RegisteredFramework, read_manifest
 
 if TYPE_CHECKING:
@@ -51,6 +58,7 @@ class Registry:
         default_factory=dict[str, RegisteredFramework]
     )
     graders: dict[str, GraderSpec] = field(default_factory=dict[str, GraderSpec])
+    conditions: dict[str, ConditionSpec] = field(default_factory=dict[str, ConditionSpec])
     models: dict[str, ModelSpec] = field(default_factory=dict[str, ModelSpec])
     broken: list[Broken] = field(default_factory=list[Broken])
     _scenarios: dict[str, dict[str, Scenario]] = field(
@@ -102,6 +110,10 @@ class Registry:
         """Return one model's spec, or raise ``UnknownName``."""
         return _get("model", name, self.models)
 
+    def condition(self, name: str) -> ConditionSpec:
+        """Return one condition's spec, or raise ``UnknownName``."""
+        return _get("condition", name, self.conditions)
+
     def scenarios(self, environment: str | None = None) -> Mapping[str, Scenario]:
         """Return scenarios by id, of one environment or of all that can tell theirs.
 
@@ -140,6 +152,7 @@ class Registry:
         manager.check_pending()
         found = Registry()
         manager.hook.register_environments(register=found._environment)
+        manager.hook.register_conditions(register=found._condition)
         manager.hook.register_graders(register=found._grader)
         manager.hook.register_models(register=found._model)
         manager.hook.register_frameworks(register=found._framework)
@@ -147,13 +160,16 @@ class Registry:
 
     def _merge(self, found: Registry) -> None:
         """Take over all that one plugin offers, or nothing."""
-        kinds = ("environments", "frameworks", "graders", "models")
+        kinds = ("conditions", "environments", "frameworks", "graders", "models")
         for kind in kinds:
             taken = set(getattr(self, kind)) & set(getattr(found, kind))
             if taken:
                 raise SpecError(f"{kind[:-1]} {min(taken)!r} is taken by another plugin.")
         for kind in kinds:
             getattr(self, kind).update(getattr(found, kind))
+
+    def _condition(self, spec: ConditionSpec) -> None:
+        _put("condition", spec.name, spec, self.conditions)
 
     def _environment(self, spec: EnvSpec) -> None:
         _put("environment", spec.id, spec, self.environments)

@@ -10,12 +10,14 @@ import secrets
 import shutil
 import tempfile
 import time
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fleetgym.contracts.errors import FleetgymError, MissingDependency, SandboxError
 from fleetgym.contracts.record import (
+    FindingRecord,
     ModelCallRecord,
     Outcome,
     RunRecord,
@@ -240,6 +242,8 @@ class Attempt:
         ended_by = "void" if void or session is None else session.ended_by
         if ended_by not in {"void", "submitted", "worker", *BUDGETS}:
             ended_by = "worker"
+        found = env.findings(over=True) if env and session else ()
+        findings = [FindingRecord(**asdict(one)) for one in found]
         verdict = judge(
             Ending(
                 ended_by=ended_by,
@@ -250,6 +254,8 @@ class Attempt:
                 worker=self.worker,
                 tools=env.tools if env else (),
                 malformed_after=self.malformed_after,
+                condition=self.key.condition,
+                findings=findings,
                 failure=self.failure,
             )
         )
@@ -263,6 +269,8 @@ class Attempt:
             category_step=verdict.step,
             detail=verdict.detail,
             score=score if verdict.outcome is not Outcome.VOID else None,
+            condition_version=env.condition.version if env and env.condition else "",
+            findings=findings,
             steps=steps,
             model_calls=self.model_calls,
             events=session.events if session else [],

@@ -79,8 +79,12 @@ def check_sandbox(suite: Suite, kind: str) -> None:
     Raises:
         SpecError: The suite has hostile conditions, and its sandboxes would isolate nothing.
     """
-    # A condition's kind comes before a colon or a slash, where it has several forms.
-    hostile = [c for c in suite.conditions if re.split("[:/]", c)[0] in HOSTILE]
+    # Patterns included: one that could fit a hostile condition counts as one.
+    hostile = [
+        c
+        for c in suite.conditions
+        if c.partition("/")[0] in HOSTILE or re.search(r"[*?\[]", c.partition("/")[0])
+    ]
     if kind == "none" and hostile:
         raise SpecError(
             f"Suite {suite.name!r} has the condition {hostile[0]!r}, under which an agent may be "

@@ -151,6 +151,7 @@ class Lane:
             key.scenario,
             sandboxes=self.sandboxes,
             grader=key.grader,
+            condition=key.condition,
             budget=Budget(**key.budget) if key.budget else None,  # pyright: ignore[reportArgumentType]
         )
 
@@ -210,7 +211,7 @@ class Lane:
                 **self.config.isolation.get(framework, {}),
             },
             "sandbox_made_of": dict(made_of),
-            "scenario_digest": env.scenario.digest() if env else "",
+            "scenario_digest": env.declared.digest() if env else "",
             "upstream": "provider" if self.config.base_url else "reference policy",
         }
 

@@ -7,21 +7,21 @@ import itertools
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from fleetgym.contracts.condition import CLEAN
 from fleetgym.contracts.errors import SpecError, UnknownName
 from fleetgym.contracts.record import RunKey
+from fleetgym.contracts.specs import load
 from fleetgym.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from fleetgym.contracts.condition import Condition
     from fleetgym.contracts.scenario import Scenario
     from fleetgym.registry import Registry
     from fleetgym.runner.suite import Suite
 
-__all__ = ["CONDITIONS", "EXPERT", "REFERENCE", "Plan", "PlannedRun", "expand"]
-
-CONDITIONS = ("clean",)
-"""What can be done to a run on purpose; ``clean`` is nothing."""
+__all__ = ["EXPERT", "REFERENCE", "Plan", "PlannedRun", "expand"]
 
 REFERENCE = "reference"
 """Stands in the place of a framework when the expert plays directly on the environment."""
@@ -66,7 +66,7 @@ class Plan:
                 run.key.framework: run.key.framework_version for run in reversed(self.runs)
             },
             "scenarios": sorted({run.key.scenario for run in self.runs}),
-            "conditions": self.suite.conditions,
+            "conditions": list(dict.fromkeys(run.key.condition for run in self.runs)),
             "models": self.suite.models,
             "seeds": self.suite.seeds,
             "run_ids": [run.run_id for run in self.runs],
@@ -85,10 +85,13 @@ def expand(suite: Suite, registry: Registry, *, any_model: bool = False) -> Plan
         UnknownName: It names something that there is not; the nearest name is suggested.
         SpecError: A framework has no such topology or parameter.
     """
-    scenarios = [_with_budget(s, suite) for s in _select(suite.scenarios, registry.scenarios())]
-    for condition in suite.conditions:
-        if condition not in CONDITIONS:
-            raise UnknownName("condition", condition, CONDITIONS)
+    known = registry.scenarios()
+    chosen = _select("scenario", suite.scenarios, known)
+    scenarios = [_with_budget(known[name], suite) for name in chosen]
+    conditions = _select("condition", suite.conditions, registry.conditions)
+    for condition in conditions:
+        if condition != CLEAN:
+            _check_fit(registry, condition, scenarios)
     for model in suite.models:
         if not any_model:
             registry.model(model)
@@ -100,7 +103,7 @@ def expand(suite: Suite, registry: Registry, *, any_model: bool = False) -> Plan
         for scenario, seed, condition, model, topology, name in itertools.product(
             scenarios,
             suite.seeds,
-            suite.conditions,
+            conditions,
             suite.models,
             suite.topologies,
             suite.frameworks,
@@ -112,22 +115,38 @@ def expand(suite: Suite, registry: Registry, *, any_model: bool = False) -> Plan
                 scenario=scenario,
                 key=_key(suite, registry, REFERENCE, "single", scenario, condition, EXPERT, seed),
             )
-            for scenario, seed, condition in itertools.product(
-                scenarios, suite.seeds, suite.conditions
-            )
+            for scenario, seed, condition in itertools.product(scenarios, suite.seeds, conditions)
         ]
     unique = {run.run_id: run for run in runs}
     return Plan(suite=suite, runs=tuple(unique.values()))
 
 
-def _select(patterns: Iterable[str], known: Mapping[str, Scenario]) -> list[Scenario]:
-    chosen: dict[str, Scenario] = {}
+def _select(kind: str, patterns: Iterable[str], known: Iterable[str]) -> list[str]:
+    """Return the names that the patterns fit, each once, in the patterns' order."""
+    names = list(known)
+    chosen: dict[str, None] = {}
     for pattern in patterns:
-        matching = [name for name in known if fnmatch.fnmatchcase(name, pattern)]
+        matching = fnmatch.filter(names, pattern)
         if not matching:
-            raise UnknownName("scenario", pattern, known)
-        chosen |= {name: known[name] for name in matching}
-    return list(chosen.values())
+            raise UnknownName(kind, pattern, names)
+        chosen |= dict.fromkeys(matching)
+    return list(chosen)
+
+
+def _check_fit(registry: Registry, name: str, scenarios: Iterable[Scenario]) -> None:
+    """Refuse a condition before anything is run that an env would refuse at every run."""
+    condition: Condition = load(registry.condition(name).entry_point)
+    for scenario in scenarios:
+        offered: frozenset[str] = frozenset()
+        if condition.surfaces:  # only then is the environment worth importing
+            offered = load(registry.environment(scenario.environment).entry_point).surfaces
+        if condition.surfaces - offered:
+            raise SpecError(
+                f"Condition {name!r} plants a text on the surface "
+                f"{min(condition.surfaces - offered)!r}, and {scenario.environment} has none. "
+                "Leave the condition or the scenario out."
+            )
+        condition.adapt(scenario)
 
 
 def _with_budget(scenario: Scenario, suite: Suite) -> Scenario:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from fleetgym.contracts.errors import PlanLost
 from fleetgym_env_cti_realm.expert import craft
 
 if TYPE_CHECKING:
@@ -40,7 +41,15 @@ class CtiExpert:
 
     def plan(self, prompt: str) -> Plan:
         """Find the report, hunt as it asks for, write the detection, submit it."""
-        report = yield from craft.find_report(craft.objective(prompt), known=_HUNTS)
-        hunt: Callable[[Report], Hunt] = import_module(f"{__name__}.{_HUNTS[report.id]}").hunt
-        detection = yield from hunt(report)
+        try:
+            detection = yield from _hunted(prompt)
+        # What a hunt trips over that finds nothing, or reads what is no answer to its question.
+        except (LookupError, RuntimeError, TypeError, ValueError) as error:
+            raise PlanLost(f"The trail is lost: {error!r}.") from error
         yield from craft.hand_in(detection)
+
+
+def _hunted(prompt: str) -> Hunt:
+    report = yield from craft.find_report(craft.objective(prompt), known=_HUNTS)
+    hunt: Callable[[Report], Hunt] = import_module(f"{__name__}.{_HUNTS[report.id]}").hunt
+    return (yield from hunt(report))

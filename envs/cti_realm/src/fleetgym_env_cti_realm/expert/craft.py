@@ -107,8 +107,10 @@ def find_report(wanted: str, known: Collection[str]) -> Moves[Report]:
 
 
 def look_at(*tables: str) -> Moves[None]:
-    """List the tables and look at the schema of those worth it."""
+    """List the tables, look at the newest rows of the first and the schema of all worth it."""
     yield ToolCall("list_kusto_tables")
+    time = "Timestamp" if tables[0].startswith("Device") else "TimeGenerated"
+    yield ToolCall("execute_kql_query", {"query": f"{tables[0]} | top 3 by {time} desc"})
     for table in tables:
         yield ToolCall("get_table_schema", {"table_name": table})
 

@@ -45,6 +45,31 @@ TOOLS = (
     SUBMIT,
 )
 
+MINIMAL_TOOLS = (
+    "list_kusto_tables",
+    "get_table_schema",
+    "sample_table_data",
+    "execute_kql_query",
+    "validate_output_json",
+    SUBMIT,
+)
+"""Those of the reference's minimal variant."""
+
+_MEMORY = """\
+- Read the threat report first: search for what the objective describes, then read the report in \
+full by its rarest tag. It says what tells the intrusion from ordinary administration.
+- list_kusto_tables and get_table_schema are cheap; look at the columns before the first query.
+- Narrow queries in steps: count first, then filter, and look at the benign look-alikes that are \
+left. A single condition never was enough.
+- Dynamic columns need tostring() before they are compared.
+- Hand in the rows exactly as the last query returned them."""
+
+_VAGUE = {
+    "linux": "Something is not right on our Linux machines. Detect it.",
+    "aks": "Something is not right in our Kubernetes clusters. Detect it.",
+    "azure": "Something is not right in our cloud tenant. Detect it.",
+}
+
 SYSTEM = """\
 You are a detection engineer in a security operations center. You turn threat intelligence into \
 detections that find an intrusion in the telemetry and leave benign activity alone.
@@ -96,6 +121,9 @@ def scenarios() -> tuple[Scenario, ...]:
             difficulty=told.difficulty,
             prompt=f"DETECTION OBJECTIVE:\n{told.objective}",
             tools=TOOLS,
+            vague_prompt=f"DETECTION OBJECTIVE:\n{told.vague or _VAGUE[told.platform]}",
+            minimal_tools=MINIMAL_TOOLS,
+            memory=_MEMORY,
             artifact_schema=ARTIFACT_SCHEMA,
             budget=Budget(steps=40, model_calls=80, tokens=2_000_000, seconds=120.0),
         )

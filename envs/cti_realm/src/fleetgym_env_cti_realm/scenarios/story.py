@@ -40,6 +40,9 @@ class Story:
     objective: str
     """What the agent is told to detect; ``{start}`` and ``{end}`` are the window's."""
 
+    vague: str = ""
+    """The objective without its specifics; the platform's by default."""
+
     report_ids: frozenset[str]
     techniques: frozenset[str]
     tables: frozenset[str]

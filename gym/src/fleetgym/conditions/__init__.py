@@ -1,0 +1,1 @@
+"""The conditions that come with fleetgym: one module a family."""
