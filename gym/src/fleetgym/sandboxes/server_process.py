@@ -41,6 +41,7 @@ class ServerProcess:
         self._process = process
         self._control: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._episode: Conversation | None = None
+        self._known: types.DiscoverResult | None = None
         self._key = ""
         """Of the episode that is open: what only the server's first process knows."""
         self._stderr = b""
@@ -81,8 +82,11 @@ class ServerProcess:
         while not {"key", "opened"} <= told.keys():
             told |= await self._told(("key", "opened"), START_S)
         self._key = told["key"]
-        episode = self._episode = Conversation(self._send_message, self._last_words, limits)
+        episode = self._episode = Conversation(
+            self._send_message, self._last_words, limits, modern=True, known=self._known
+        )
         await episode.begin()
+        self._known = episode.known
 
     async def call(self, call: ToolCall) -> ToolResult:
         """Call a tool of the episode.
