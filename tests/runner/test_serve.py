@@ -1,10 +1,13 @@
 """Agents from outside, which speak nothing but HTTP."""
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from fleetgym.contracts.record import Outcome
 from fleetgym.records.store import scan
@@ -95,3 +98,22 @@ def test_an_agent_that_never_submits_is_recorded_as_that(fleetgym: Run, tmp_path
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["outcome"] == "no_submission"
     assert done.stderr.count("--sandbox none ISOLATES NOTHING") == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_who_waits_for_an_agent_ends_the_episode_at_the_first_interrupt(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    serving = subprocess.Popen(
+        [sys.executable, "-m", "fleetgym.cli", "serve", "tiny/number", "--sandbox", "none",
+         "--out", str(tmp_path), "--json"],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    assert serving.stdout is not None
+    assert "FLEETGYM_EPISODE" in "".join(iter(serving.stdout.readline, "}\n"))
+
+    serving.send_signal(number)
+
+    answered, _ = serving.communicate(timeout=60)
+    assert (serving.returncode, json.loads(answered)["outcome"]) == (0, "no_submission")
+    assert scan(tmp_path).records[0].outcome is Outcome.NO_SUBMISSION

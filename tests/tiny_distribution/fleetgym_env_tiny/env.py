@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+from fleetgym.contracts.condition import Finding
 from fleetgym.contracts.errors import ToolError
 from fleetgym.contracts.scoring import Checkpoint, Trajectory
 from fleetgym.contracts.tools import ToolCall, ToolResult
@@ -56,6 +57,19 @@ class TinyEnv(ToolEnv):
         return f"Find number {seed}.", {"number": seed * 7}
 
     def decode_truth(self, truth: Mapping[str, Any]) -> Mapping[str, Any]:
-        if os.environ.get("FLEETGYM_TINY_BROKEN"):
-            raise RuntimeError("The environment has a bug.")
+        _break("truth")
         return truth
+
+    def findings(self, *, over: bool = False) -> Sequence[Finding]:
+        if over:
+            _break("findings")
+        return super().findings(over=over)
+
+    def close(self) -> None:
+        super().close()
+        _break("close")
+
+
+def _break(place: str) -> None:
+    if os.environ.get("FLEETGYM_TINY_BROKEN") == place:
+        raise RuntimeError(f"The environment has a bug: {place}.")

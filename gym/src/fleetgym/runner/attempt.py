@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import json
 import secrets
 import shutil
 import tempfile
 import time
+import traceback
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from fleetgym.contracts.errors import FleetgymError, MissingDependency, SandboxError
 from fleetgym.contracts.record import (
+    FailureCategory,
     FindingRecord,
     ModelCallRecord,
     Outcome,
@@ -100,15 +101,52 @@ class Attempt:
         except FleetgymError as error:
             self.failure = str(error)
         except Exception as error:  # noqa: BLE001 - whatever breaks here is ours, never the agent's
-            self.failure = f"The runner failed: {error!r}."
+            self._blame_runner(error)
         finally:
             self.lane.routes.close(self.run_id)
             await self.lane.gateway.close(self.run_id)
-        record = self._record()
+        return await self._conclude()
+
+    async def _conclude(self) -> tuple[RunRecord, str]:
+        """Judge and clear away, whatever state the attempt is in."""
+        try:
+            record = self._record()
+            spans = self.trace.end(record)
+        except Exception as error:  # noqa: BLE001 - as before
+            self._blame_runner(error)
+            record, spans = self._void(), ""
         if self.env is not None:
-            with contextlib.suppress(SandboxError):
+            try:
                 await self._in_thread(self.env.close)
-        return record, self.trace.end(record)
+            except SandboxError:
+                pass
+            except Exception:  # noqa: BLE001 - its run is over, and judged
+                traceback.print_exc()
+        return record, spans
+
+    def _blame_runner(self, error: Exception) -> None:
+        traceback.print_exception(error)  # to the lane's log
+        self.failure = f"The runner failed: {error!r}."
+
+    def _void(self) -> RunRecord:
+        """Return a record that holds nothing of what the agent or the environment said."""
+        return RunRecord(
+            run_id=self.run_id,
+            key=self.key,
+            suite=self.lane.config.suite,
+            attempt=self.number,
+            outcome=Outcome.VOID,
+            category=FailureCategory.HARNESS,
+            detail=self.failure,
+            trace_id=self.trace.trace_id,
+            started_at_utc=self.began_at.isoformat(timespec="milliseconds"),
+            manifest=self.lane.manifest(None, self.key.framework),
+        )
+
+    def spoiled(self, error: Exception) -> RunRecord:
+        """Return the record of an attempt whose own record no file can hold."""
+        self._blame_runner(error)
+        return self._void()
 
     @property
     def _env(self) -> ToolEnv:

@@ -213,7 +213,12 @@ class _Conductor:
         finally:
             reader.cancel()
             process.stdin.close()
-            await _end(process)
+            ending = asyncio.create_task(_end(process))
+            try:
+                await asyncio.shield(ending)
+            except asyncio.CancelledError:
+                await ending  # it still closes its sandboxes
+                raise
 
     def _take(self, told: dict[str, Any], running: dict[str, tuple[PlannedRun, int]]) -> bool:
         """Act on one answer; return whether the lane said that it is ready."""

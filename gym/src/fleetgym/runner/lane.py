@@ -15,6 +15,7 @@ import logging
 import os
 import platform
 import sys
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -217,14 +218,24 @@ class Lane:
 
     async def run(self, key: RunKey, attempt: int) -> RunRecord:
         """Make one attempt and write what came of it."""
-        record, spans = await Attempt(self, key, attempt).run()
+        current = Attempt(self, key, attempt)
+        record, spans = await current.run()
+        try:
+            self._write(record, spans)
+        except OperatorError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a text that no file can hold, for example
+            record = current.spoiled(error)
+            self._write(record, "")
+        return record
+
+    def _write(self, record: RunRecord, spans: str) -> None:
         if record.outcome is Outcome.VOID:
             self.directory.write_void(record)
-        if record.outcome is not Outcome.VOID or attempt >= ATTEMPTS:
+        if record.outcome is not Outcome.VOID or record.attempt >= ATTEMPTS:
             self.directory.write_trace(record.run_id, spans)
             # Last: a run is finished when its record is there.
             self.directory.write(record)
-        return record
 
 
 async def _main() -> None:
@@ -247,6 +258,10 @@ async def _main() -> None:
             record = await lane.run(key, number)
         except FleetgymError as error:
             answer("fatal", message=str(error))
+            return
+        except Exception as error:  # noqa: BLE001 - whoever waits for an answer gets one
+            traceback.print_exc()
+            answer("fatal", message=f"The runner failed: {error!r}. The lane's log tells where.")
             return
         brief = record.model_copy(update={"steps": [], "model_calls": [], "events": []})
         answer("finished", record=brief.model_dump(mode="json"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -118,6 +119,7 @@ class _ServingLane(Lane):
             "OPENAI_API_KEY": session.token,
         }
         if not self.options.command:
+            _end_at_interrupt(session)
             self.announce(where)
             return _Outsider(None, session)
         process = await asyncio.create_subprocess_exec(
@@ -137,7 +139,9 @@ class _Outsider:
     @property
     def ended(self) -> bool:
         """Whether there is nothing left to wait for."""
-        return self._process is None or self._process.returncode is not None
+        if self._process is None:
+            return self._session.ended.is_set()
+        return self._process.returncode is not None
 
     async def wait(self) -> WorkerExit:
         """Wait for the program, or for the end of the episode."""
@@ -148,6 +152,22 @@ class _Outsider:
         return WorkerExit(exit_code=max(code, 0), signal=-code if code < 0 else None)
 
     async def kill(self) -> None:
-        """End the program."""
-        if self._process is not None and self._process.returncode is None:
+        """End the program, or the episode."""
+        if self._process is None:
+            self._session.end("worker")
+        elif self._process.returncode is None:
             self._process.kill()
+
+
+def _end_at_interrupt(session: Session) -> None:
+    """Let Ctrl-C and SIGTERM end the episode, which is then scored; a second one ends us."""
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGINT, signal.SIGTERM)
+
+    def end() -> None:
+        for number in signals:
+            loop.remove_signal_handler(number)
+        session.end("worker")
+
+    for number in signals:
+        loop.add_signal_handler(number, end)
