@@ -318,7 +318,16 @@ def _ending(code: int) -> str:
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """Wait for a lane that was told to end; kill it when it does not."""
+    """Wait for a lane that was told to end, even if nobody waits for this; kill it if need be."""
+    ended = asyncio.ensure_future(_wait_or_kill(process))
+    try:
+        await asyncio.shield(ended)
+    except asyncio.CancelledError:
+        await ended
+        raise
+
+
+async def _wait_or_kill(process: asyncio.subprocess.Process) -> None:
     try:
         await asyncio.wait_for(process.wait(), timeout=10)
     except TimeoutError:
