@@ -5,7 +5,7 @@ import fcntl
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -136,7 +136,7 @@ def test_a_disk_that_is_full_ends_the_suite_and_what_was_finished_is_kept(
 
 
 @contextlib.contextmanager
-def small_disk(place: Path) -> Iterator[Path]:
+def small_disk(place: Path) -> Generator[Path]:
     place.mkdir()
     made = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=256k", "none", place],
