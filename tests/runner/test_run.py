@@ -145,37 +145,21 @@ def test_a_provider_that_is_down_is_no_failure_of_the_framework(
     assert record.outcome is Outcome.MODEL_ERROR
 
 
-@pytest.mark.parametrize("place", ["truth", "findings"])
 def test_a_harness_that_fails_voids_the_run_and_never_scores_it(
-    suite: Callable[..., Path], fleetgym: Run, tmp_path: Path, place: str
+    suite: Callable[..., Path], fleetgym: Run, tmp_path: Path
 ) -> None:
     out = tmp_path / "runs"
 
     done = fleetgym(
         "run", suite("langgraph", "0"), "--out", out,
-        environment={"FLEETGYM_TINY_BROKEN": place},
+        environment={"FLEETGYM_TINY_BROKEN": "truth"},
     )  # fmt: skip
 
     assert done.returncode == 4
     assert "1 runs are void" in done.stderr
     (record,) = scan(out).records
     assert (record.outcome, record.score) == (Outcome.VOID, None)
-    assert f"The environment has a bug: {place}." in record.detail
-    assert f'_break("{place}")' in (out / "lane.log").read_text()
     assert len(list((out / "voids").iterdir())) == 3
     again = fleetgym("run", suite("langgraph", "0"), "--out", out)
     assert again.returncode == 0
     assert scan(out).records[0].outcome is Outcome.SUCCESS
-
-
-def test_what_breaks_after_a_run_was_judged_takes_nothing_from_it(
-    suite: Callable[..., Path], fleetgym: Run, tmp_path: Path
-) -> None:
-    done = fleetgym(
-        "run", suite("langgraph", "0"), "--out", tmp_path,
-        environment={"FLEETGYM_TINY_BROKEN": "close"},
-    )  # fmt: skip
-
-    assert done.returncode == 0, done.stderr
-    assert scan(tmp_path).records[0].outcome is Outcome.SUCCESS
-    assert "The environment has a bug: close." in (tmp_path / "lane.log").read_text()

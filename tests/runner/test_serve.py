@@ -1,6 +1,7 @@
 """Agents from outside, which speak nothing but HTTP."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -100,20 +101,27 @@ def test_an_agent_that_never_submits_is_recorded_as_that(fleetgym: Run, tmp_path
     assert done.stderr.count("--sandbox none ISOLATES NOTHING") == 1
 
 
+# A job that a shell has put into the background ignores SIGINT, and so do its children.
+HEARS_SIGNALS = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    "from fleetgym.cli import main; main()"
+)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_who_waits_for_an_agent_ends_the_episode_at_the_first_interrupt(
-    number: signal.Signals, tmp_path: Path
+def test_the_first_ctrl_c_ends_an_episode_that_nobody_plays_and_records_it(
+    tmp_path: Path, number: signal.Signals
 ) -> None:
-    serving = subprocess.Popen(
-        [sys.executable, "-m", "fleetgym.cli", "serve", "tiny/number", "--sandbox", "none",
-         "--out", str(tmp_path), "--json"],
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-    )  # fmt: skip
-    assert serving.stdout is not None
-    assert "FLEETGYM_EPISODE" in "".join(iter(serving.stdout.readline, "}\n"))
+    asked = ["serve", "tiny/number", "--sandbox", "none", "--out", str(tmp_path), "--json"]
+    with subprocess.Popen(
+        [sys.executable, "-c", HEARS_SIGNALS, *asked], stdout=subprocess.PIPE, text=True
+    ) as serving:
+        assert serving.stdout is not None
+        while serving.stdout.readline() != "}\n":  # of where the episode is
+            assert serving.poll() is None
+        os.kill(serving.pid, number)
+        told = json.loads(serving.stdout.read())
 
-    serving.send_signal(number)
-
-    answered, _ = serving.communicate(timeout=60)
-    assert (serving.returncode, json.loads(answered)["outcome"]) == (0, "no_submission")
-    assert scan(tmp_path).records[0].outcome is Outcome.NO_SUBMISSION
+    assert serving.returncode == 0
+    assert told["outcome"] == "no_submission"
+    assert [record.outcome for record in scan(tmp_path).records] == [Outcome.NO_SUBMISSION]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import json
 import secrets
 import shutil
 import tempfile
 import time
-import traceback
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from fleetgym.contracts.errors import FleetgymError, MissingDependency, SandboxError
 from fleetgym.contracts.record import (
-    FailureCategory,
     FindingRecord,
     ModelCallRecord,
     Outcome,
@@ -28,6 +27,7 @@ from fleetgym.contracts.record import (
 )
 from fleetgym.contracts.tools import ToolResult
 from fleetgym.episode import Session
+from fleetgym.episode.foreign import call_foreign, last_line
 from fleetgym.gateway import GatewayRun
 from fleetgym.policy.driver import play
 from fleetgym.runner.outcome import BUDGETS, Ending, judge
@@ -47,6 +47,9 @@ __all__ = ["Agent", "Attempt"]
 
 GRACE_S = 5.0
 """How long a framework may go on after its episode has ended, before it is killed."""
+
+_SETUP_S = 600.0
+"""How long an environment may take to begin an episode; one that hangs must not hold up a suite."""
 
 
 class Agent(Protocol):
@@ -92,61 +95,54 @@ class Attempt:
         """Return the record and the trace as OTLP JSON; a harness failure gives a void record."""
         started = time.monotonic()
         try:
-            self.env = await self._in_thread(self.lane.make_env, self.key)
-            await self._in_thread(self._reset)
+            await self._set_up()
             self.setup_s = time.monotonic() - started
             await self._act(self._open())
         except MissingDependency:
             raise  # of every run, not of this one
-        except FleetgymError as error:
-            self.failure = str(error)
         except Exception as error:  # noqa: BLE001 - whatever breaks here is ours, never the agent's
-            self._blame_runner(error)
+            self._fail(error)
         finally:
             self.lane.routes.close(self.run_id)
             await self.lane.gateway.close(self.run_id)
-        return await self._conclude()
-
-    async def _conclude(self) -> tuple[RunRecord, str]:
-        """Judge and clear away, whatever state the attempt is in."""
         try:
             record = self._record()
             spans = self.trace.end(record)
-        except Exception as error:  # noqa: BLE001 - as before
-            self._blame_runner(error)
-            record, spans = self._void(), ""
-        if self.env is not None:
-            try:
-                await self._in_thread(self.env.close)
-            except SandboxError:
-                pass
-            except Exception:  # noqa: BLE001 - its run is over, and judged
-                traceback.print_exc()
+        except Exception as error:  # noqa: BLE001 - as above
+            record, spans = self.spoil(error), ""
+        finally:
+            if self.env is not None:
+                with contextlib.suppress(FleetgymError):
+                    await self._in_thread(self.env.close)
         return record, spans
 
-    def _blame_runner(self, error: Exception) -> None:
-        traceback.print_exception(error)  # to the lane's log
-        self.failure = f"The runner failed: {error!r}."
+    def spoil(self, error: Exception) -> RunRecord:
+        """Return a void record with nothing of what was gathered, as that cannot be recorded."""
+        self._fail(error)
+        self.session = None
+        self.model_calls.clear()
+        self.worker = WorkerReport()
+        return self._record(gathered=False)
 
-    def _void(self) -> RunRecord:
-        """Return a record that holds nothing of what the agent or the environment said."""
-        return RunRecord(
-            run_id=self.run_id,
-            key=self.key,
-            suite=self.lane.config.suite,
-            attempt=self.number,
-            outcome=Outcome.VOID,
-            category=FailureCategory.HARNESS,
-            detail=self.failure,
-            trace_id=self.trace.trace_id,
-            started_at_utc=self.began_at.isoformat(timespec="milliseconds"),
-            manifest=self.lane.manifest(None, self.key.framework),
-        )
+    def _fail(self, error: Exception) -> None:
+        """Note why the run is void; what has no name of ours goes to the lane's log as a whole."""
+        if isinstance(error, FleetgymError):
+            self.failure = str(error)
+            if error.__cause__ is None:
+                return
+        else:
+            self.failure = f"The runner failed: {last_line(error)}"
+        self.failure += f" {self.lane.log(f'run {self.run_id}, attempt {self.number}', error)}"
 
-    def spoiled(self, error: Exception) -> RunRecord:
-        """Return the record of an attempt whose own record no file can hold."""
-        self._blame_runner(error)
-        return self._void()
+    async def _set_up(self) -> None:
+        try:
+            async with asyncio.timeout(_SETUP_S):
+                self.env = await self._in_thread(self.lane.make_env, self.key)
+                await self._in_thread(self._reset)
+        except TimeoutError:
+            raise SandboxError(
+                f"The environment did not begin an episode within {_SETUP_S:.0f} s."
+            ) from None
 
     @property
     def _env(self) -> ToolEnv:
@@ -229,7 +225,7 @@ class Attempt:
         session.end("worker")
 
     async def _work(self, session: Session) -> None:
-        home = Path(tempfile.mkdtemp(prefix="fleetgym-run-"))
+        home = Path(tempfile.mkdtemp(prefix="fleetgym-home-", dir=self.lane.config.homes or None))
         handle: Agent | None = None
         try:
             handle = await self.lane.spawn(self.key, session, home)
@@ -270,10 +266,10 @@ class Attempt:
 
     async def _in_thread(self, function: Any, *arguments: Any) -> Any:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self.lane.threads, function, *arguments)
+        return await loop.run_in_executor(self.lane.threads, call_foreign, function, *arguments)
 
-    def _record(self) -> RunRecord:
-        session, env = self.session, self.env
+    def _record(self, *, gathered: bool = True) -> RunRecord:
+        session, env = self.session, self.env if gathered else None
         steps: list[StepRecord] = session.steps if session else []
         void = bool(self.failure) or session is None or env is None
         score = None if void or env is None else _score(env)

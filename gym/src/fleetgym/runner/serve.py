@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ServeOptions", "serve_episode"]
 
+_ENDING = (signal.SIGINT, signal.SIGTERM)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServeOptions:
@@ -67,9 +69,12 @@ async def _serve(options: ServeOptions, announce: Callable[[dict[str, str]], Non
     )
     lane = _ServingLane(config, options, announce)
     await lane.open()
+    loop = asyncio.get_running_loop()
     try:
         return await lane.run(lane.key_of_run(), attempt=1)
     finally:
+        for number in _ENDING:
+            loop.remove_signal_handler(number)
         await lane.close()
 
 
@@ -119,13 +124,27 @@ class _ServingLane(Lane):
             "OPENAI_API_KEY": session.token,
         }
         if not self.options.command:
-            _end_at_interrupt(session)
+            outsider = _Outsider(None, session)
+            self._listen_for_the_end(session)
             self.announce(where)
-            return _Outsider(None, session)
+            return outsider
         process = await asyncio.create_subprocess_exec(
             *self.options.command, env={**os.environ, **where}
         )
+        self._listen_for_the_end(session)
         return _Outsider(process, session)
+
+    def _listen_for_the_end(self, session: Session) -> None:
+        """End the episode, and have it recorded, at the first Ctrl-C; stop at the second."""
+        loop = asyncio.get_running_loop()
+
+        def end() -> None:
+            for number in _ENDING:
+                loop.remove_signal_handler(number)
+            session.end("worker")
+
+        for number in _ENDING:
+            loop.add_signal_handler(number, end)
 
 
 class _Outsider:
@@ -152,22 +171,8 @@ class _Outsider:
         return WorkerExit(exit_code=max(code, 0), signal=-code if code < 0 else None)
 
     async def kill(self) -> None:
-        """End the program, or the episode."""
+        """End the program, or the episode where there is none."""
         if self._process is None:
             self._session.end("worker")
         elif self._process.returncode is None:
             self._process.kill()
-
-
-def _end_at_interrupt(session: Session) -> None:
-    """Let Ctrl-C and SIGTERM end the episode, which is then scored; a second one ends us."""
-    loop = asyncio.get_running_loop()
-    signals = (signal.SIGINT, signal.SIGTERM)
-
-    def end() -> None:
-        for number in signals:
-            loop.remove_signal_handler(number)
-        session.end("worker")
-
-    for number in signals:
-        loop.add_signal_handler(number, end)
