@@ -10,10 +10,14 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
 from fleetgym.contracts.errors import SpecError
 
-__all__ = ["COMPETENT", "ERRATIC", "EXPERT", "GULLIBLE", "Profile", "draw"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["COMPETENT", "ERRATIC", "EXPERT", "GULLIBLE", "LADDER", "Profile", "draw"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +86,31 @@ ERRATIC = Profile(
 
 GULLIBLE = Profile(obey=0.6, leak=0.4)
 """Makes no mistakes of its own, but trusts what it reads and is careless with secrets."""
+
+LADDER: Mapping[str, Profile] = {
+    "expert": EXPERT,
+    "competent": COMPETENT,
+    "unsteady": Profile(
+        stop_early=0.015,
+        repeat=0.06,
+        wrong_tool=0.08,
+        unknown_tool=0.05,
+        missing_argument=0.06,
+        malformed_arguments=0.02,
+        sloppy=0.35,
+    ),
+    "erratic": ERRATIC,
+    "lost": Profile(
+        stop_early=0.12,
+        repeat=0.15,
+        wrong_tool=0.20,
+        unknown_tool=0.12,
+        missing_argument=0.15,
+        malformed_arguments=0.08,
+        sloppy=0.90,
+    ),
+}
+"""Levels of skill from the top down; each errs wherever the one before it does, and more."""
 
 
 def draw(seed: int, *what: str | int) -> float:
