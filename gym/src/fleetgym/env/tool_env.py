@@ -83,9 +83,6 @@ class ToolEnv(gymnasium.Env[dict[str, Any], dict[str, Any]]):
     toolsets: ClassVar[tuple[str, ...]]
     """Modules whose tools run in the sandbox."""
 
-    system: ClassVar[str]
-    """The agent's role and the rules, the same for every scenario."""
-
     sources: ClassVar[tuple[str, ...]] = ()
     """Other packages that make instances; when their source changes, instances are made anew."""
 
@@ -178,7 +175,7 @@ class ToolEnv(gymnasium.Env[dict[str, Any], dict[str, Any]]):
         """What an agent is told at the start of the current episode."""
         return self._disturbance.brief(
             Brief(
-                system=self.system,
+                system=self.scenario.system,
                 task=self._current.prompt,
                 tools=tuple(self.tools.values()),
                 artifact_schema=self.scenario.artifact_schema,
