@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -93,7 +94,7 @@ def scenario(names: tuple[str, ...], *, write: bool, instances: bool, as_json: b
             {
                 "scenario": one.id,
                 "version": one.version,
-                "file": str(one.source or ""),
+                "file": _near(one.source) if one.source else "",
                 "problems": problems,
             }
         )
@@ -135,6 +136,11 @@ def _scenarios(registry: Registry, names: tuple[str, ...]) -> list[Scenario]:
         else:
             raise UnknownName("scenario", name, [*known, *registry.environments])
     return list((found if names else known).values())
+
+
+def _near(path: Path) -> str:
+    """Return a path from here if it is below."""
+    return str(path.relative_to(here) if path.is_relative_to(here := Path.cwd()) else path)
 
 
 def _line(check: Check) -> str:
