@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 from collections.abc import Callable
 
 from fleetgym.registry import Registry
@@ -20,6 +22,20 @@ def test_every_scenario_of_ours_is_what_its_version_says() -> None:
     assert [(one.id, version_problems(one.source)) for one in ours if one.source] == [
         (one.id, []) for one in ours
     ]
+
+
+def test_telling_scenarios_imports_nothing_that_draws_or_plays() -> None:
+    program = (
+        "import sys; from fleetgym.registry import Registry; Registry.discover().scenarios(); "
+        "print(*{'duckdb', 'gymnasium', 'jsonschema', 'mcp', 'numpy'} & set(sys.modules))"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.split() == []
 
 
 def test_an_environments_name_stands_for_its_scenarios(fleetgym: Run) -> None:

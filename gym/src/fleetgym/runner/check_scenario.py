@@ -11,7 +11,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from fleetgym import environments, home
-from fleetgym.contracts.errors import FleetgymError
+from fleetgym.contracts.errors import FleetgymError, UnknownName
 from fleetgym.env.instances import InstanceCache
 from fleetgym.sandboxes import provider
 from fleetgym.scenarios.versions import SEED, version_problems, write_version
@@ -52,10 +52,15 @@ def scenario_problems(
 def _instance(registry: Registry, scenario: Scenario) -> tuple[list[str], str]:
     """Return what does not fit the environment, and the digest of an instance."""
     cache = InstanceCache(home.cache("instances"))
-    problems: list[str] = []
+    graders = registry.environment(scenario.environment).graders
+    problems = [
+        f"checkpoints: {UnknownName('grader', name, graders)}"
+        for name in scenario.checkpoints
+        if name not in graders
+    ]
     digest = ""
     with closing(provider("none", max_idle=0)) as sandboxes:
-        for grader in registry.environment(scenario.environment).graders:
+        for grader in graders:
             env = environments.make(registry, scenario.id, sandboxes=sandboxes, grader=grader)
             digest = digest or cache.digest(env, SEED)
             problems += _checkpoints(env, grader, cache)
