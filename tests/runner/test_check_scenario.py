@@ -50,7 +50,12 @@ def problems(*, write: bool = False) -> list[str]:
         (
             "desk/state",
             "desk/stat",
-            ["checkpoints: says nothing of 'desk/state', which", "the file itself", "version: "],
+            [
+                "checkpoints: There is no grader 'desk/stat'. Did you mean 'desk/state'?",
+                "checkpoints: says nothing of 'desk/state', which",
+                "the file itself",
+                "version: ",
+            ],
         ),
         ("steps: 40", "steps: 41", ["the file itself does not say what it said in", "version: "]),
         ("noise: 15", "noise: 16", ["the file itself", "seed 0 makes another instance", "version"]),
