@@ -152,6 +152,6 @@ def _after(node: yaml.Node, text: str, fields: Mapping[str, str]) -> tuple[int, 
     line = text[text.rindex("\n", 0, node.start_mark.index) + 1 : node.start_mark.index]
     gap = ", "
     if "{" not in line:
-        end = text.index("\n", end)  # behind a comment
+        end = f"{text}\n".index("\n", end)  # behind a comment
         gap = "\n" + " " * (len(line) - len(line.lstrip(" -")))
     return end, end, "".join(f"{gap}{name}: {value}" for name, value in fields.items())
