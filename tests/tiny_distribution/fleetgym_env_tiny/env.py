@@ -53,7 +53,6 @@ class TinyGrader:
 
 class TinyEnv(ToolEnv):
     toolsets: ClassVar[tuple[str, ...]] = ("fleetgym_tiny_tools",)
-    system: ClassVar[str] = "You find numbers."
     generated: ClassVar[list[int]] = []
 
     def generate(self, seed: int, directory: Path) -> tuple[str, Mapping[str, Any]]:

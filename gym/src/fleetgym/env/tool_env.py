@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -82,9 +82,6 @@ class ToolEnv(gymnasium.Env[dict[str, Any], dict[str, Any]]):
 
     toolsets: ClassVar[tuple[str, ...]]
     """Modules whose tools run in the sandbox."""
-
-    system: ClassVar[str]
-    """The agent's role and the rules, the same for every scenario."""
 
     sources: ClassVar[tuple[str, ...]] = ()
     """Other packages that make instances; when their source changes, instances are made anew."""
@@ -178,7 +175,7 @@ class ToolEnv(gymnasium.Env[dict[str, Any], dict[str, Any]]):
         """What an agent is told at the start of the current episode."""
         return self._disturbance.brief(
             Brief(
-                system=self.system,
+                system=self.scenario.system,
                 task=self._current.prompt,
                 tools=tuple(self.tools.values()),
                 artifact_schema=self.scenario.artifact_schema,
@@ -335,8 +332,7 @@ class ToolEnv(gymnasium.Env[dict[str, Any], dict[str, Any]]):
         ), facts
 
     def _offered(self) -> list[ToolSpec]:
-        catalogue = {spec.name: spec for spec in self.sandbox_tools()}
-        catalogue |= {name: tool.spec for name, tool in self._local.items()}
+        catalogue = self.all_tools()
         for name in self.scenario.tools:
             if name not in catalogue:
                 raise UnknownName("tool", name, catalogue)
@@ -359,13 +355,26 @@ class ToolEnv(gymnasium.Env[dict[str, Any], dict[str, Any]]):
             )
         return condition.adapt(scenario)
 
+    def all_tools(self) -> Mapping[str, ToolSpec]:
+        """Return all tools that scenarios may name."""
+        local = [tool.spec for tool in self._local.values()]
+        return {spec.name: spec for spec in (*self.sandbox_tools(), *local)}
+
     @classmethod
     def sandbox_tools(cls) -> Sequence[ToolSpec]:
-        """Return the tools of the toolsets that may be offered to agents."""
+        """Return the tools of the toolsets that may be offered to agents.
+
+        Those that name no scopes have what the toolset says in ``SCOPES``.
+        """
         import importlib  # noqa: PLC0415 - only catalogues need the modules by name
 
         modules = [importlib.import_module(name) for name in cls.toolsets]
-        return [s for m in modules for s in m.SPECS if s.name not in m.HIDDEN]
+        return [
+            replace(spec, scopes=spec.scopes or getattr(module, "SCOPES", ()))
+            for module in modules
+            for spec in module.SPECS
+            if spec.name not in module.HIDDEN
+        ]
 
     def _submit_tool(self) -> LocalTool:
         keys = ", ".join(self.scenario.artifact_schema.get("properties", {}))
@@ -381,6 +390,7 @@ class ToolEnv(gymnasium.Env[dict[str, Any], dict[str, Any]]):
                 "required": ["answer"],
                 "additionalProperties": False,
             },
+            scopes=("answer:submit",),
         )
         return LocalTool(spec=spec, answer=str)
 

@@ -303,7 +303,6 @@ class Attempt:
             category_step=verdict.step,
             detail=verdict.detail,
             score=score if verdict.outcome is not Outcome.VOID else None,
-            condition_version=env.condition.version if env and env.condition else "",
             findings=findings,
             steps=steps,
             model_calls=self.model_calls,
