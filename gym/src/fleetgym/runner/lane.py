@@ -26,6 +26,7 @@ from aiohttp import web
 
 from fleetgym import environments
 from fleetgym.contracts.errors import FleetgymError, OperatorError
+from fleetgym.contracts.json import digest
 from fleetgym.contracts.record import Outcome, RunKey, RunRecord
 from fleetgym.contracts.scenario import Budget
 from fleetgym.contracts.specs import load
@@ -175,7 +176,9 @@ class Lane:
                 self._client, base_url=self.config.base_url, model=key.model, api_key=self.key
             )
         profile = load(self.registry.model(key.model).entry_point)
-        return PolicyUpstream(self.policy(environment), profile, key.seed)
+        # Of the scenario, too: else a model that errs on one errs at the same answer of them all.
+        luck = int(digest([key.scenario, key.seed])[:12], 16)
+        return PolicyUpstream(self.policy(environment), profile, luck)
 
     async def spawn(self, key: RunKey, session: Session, home: Path) -> Agent:
         """Start the framework's process for one run."""
