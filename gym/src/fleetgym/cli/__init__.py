@@ -32,7 +32,7 @@ _COMMANDS = {
     "doctor": ("doctor", "Say what this machine can and cannot do."),
 }
 
-_WRONG_USE, _MACHINE_LACKS, _INTERRUPTED = 2, 3, 130
+_WRONG_USE, _MACHINE_LACKS = 2, 3
 
 
 class _Lazy(click.Group):
@@ -91,15 +91,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     signal.signal(signal.SIGTERM, stop)
     try:
         code = cli.main(args=arguments, prog_name="fleetgym", standalone_mode=False)
-    except click.exceptions.Abort:
-        code = _INTERRUPTED
     except click.ClickException as error:
         error.show()
         code = error.exit_code
     except FleetgymError as error:
         click.echo(f"fleetgym: {error}", err=True)
         code = _MACHINE_LACKS if isinstance(error, OperatorError) else _WRONG_USE
-    except KeyboardInterrupt:
+    except (click.exceptions.Abort, KeyboardInterrupt):  # click makes the one of the other
         click.echo("fleetgym: stopped. The same command goes on where this one ended.", err=True)
         code = 128 + stopped_by
     sys.exit(code if isinstance(code, int) else 0)
