@@ -44,7 +44,7 @@ test-exhaustive: setup
 	@$(BIN)/pytest -n 2 --dist loadgroup -m exhaustive
 
 test-docker: setup
-	@$(BIN)/pytest -m docker
+	@$(BIN)/pytest -n 2 --dist loadgroup -m docker
 
 images: $(STATE)/setup.stamp
 	@$(BIN)/python containers/build $(IMAGES)

@@ -25,6 +25,15 @@ os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [TINY, os.environ.get("P
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let one worker at a time make images, and end containers and daemons."""
+    for item in items:
+        if item.get_closest_marker("docker") and not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group("docker"))
+
+
 SUITE = """\
 name: tiny
 frameworks: [{frameworks}]

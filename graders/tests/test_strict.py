@@ -190,13 +190,13 @@ def test_a_result_that_cannot_tell_rows_apart_counts_as_all_of_them() -> None:
         pytest.param(rule(select(*ATTACK)), 1.0, id="finds the attack"),
         pytest.param(rule(select(*ATTACK), issue="high: dangling"), 0.875, id="with an issue"),
         pytest.param(rule(select(*ATTACK), issue="low: number"), 1.0, id="with a small issue"),
-        pytest.param(rule(select(*ATTACK[:2])), 0.25 + 0.75 * 2 / 3, id="finds half"),
-        pytest.param(rule(select(4, 5)), 0.25, id="finds other rows"),
-        pytest.param(rule(select()), 0.25, id="fires on everything"),
+        pytest.param(rule(select(*ATTACK[:2])), 2 / 3, id="finds half"),
+        pytest.param(rule(select(4, 5)), 0.0, id="finds other rows"),
+        pytest.param(rule(select()), 0.0, id="fires on everything"),
         pytest.param("title: x", 0.0, id="does not parse"),
     ],
 )
-def test_sigma_quality_is_syntax_and_what_the_rule_finds(sigma: str, reached: float) -> None:
+def test_sigma_quality_is_what_the_rule_finds_less_what_is_wrong_with_it(sigma: str, reached: float) -> None:
     steps = [submit(answer(select(*ATTACK), [row(3)], sigma))]
     assert part("C4_sigma_quality", steps) == pytest.approx(reached)
 
@@ -213,6 +213,22 @@ def test_sigma_quality_is_syntax_and_what_the_rule_finds(sigma: str, reached: fl
 def test_threat_context_is_read_from_the_rule(tags: list[str], reached: float) -> None:
     sigma = rule(select(*ATTACK), *tags)
     assert part("C1_threat_context", [submit(answer(select(3), [row(3)], sigma))]) == reached
+
+
+@pytest.mark.parametrize(
+    ("query", "found", "reached"),
+    [
+        pytest.param(select(4), select(4), 0.0, id="nothing found"),
+        pytest.param(select(), select(), 0.0, id="everything found"),
+        pytest.param(select(*ATTACK), select(4), 1.0, id="by the query"),
+        pytest.param(select(4), select(*ATTACK[:2]), 2 / 3, id="by the rule, in part"),
+    ],
+)
+def test_techniques_are_worth_what_was_found_of_the_attack(
+    query: str, found: str, reached: float
+) -> None:
+    steps = [submit(answer(query, [row(4)], rule(found, "t1053.003")))]
+    assert part("C1_threat_context", steps) == pytest.approx(reached)
 
 
 def test_a_tool_result_too_large_to_read_is_no_detection() -> None:
@@ -279,7 +295,7 @@ GAMES = [
     pytest.param(EVERYTHING, 0.15, id="opening everything, submitting nothing"),
     pytest.param(
         [*EVERYTHING, submit(answer(select(), [row(3)], rule(select(), *ALL_TECHNIQUES)))],
-        0.2,
+        0.15,
         id="naming everything",
     ),
     pytest.param(
@@ -289,16 +305,16 @@ GAMES = [
     ),
     pytest.param(
         [submit(answer("NoSuchTable", [row(n) for n in ATTACK], rule(select(4), "t1053.003")))],
-        0.1125,
+        0.0,
         id="the right rows without a query that finds them",
     ),
     pytest.param(
         [execute(KQL, select(3)), execute(KQL, select(4)), hand_in([3])],
-        0.3325,
+        0.31,
         id="one attack row alone",
     ),
     pytest.param(
-        [hand_in(range(30, 34), "t1053.003")], 0.1125, id="the answer of another instance"
+        [hand_in(range(30, 34), "t1053.003")], 0.0, id="the answer of another instance"
     ),
     pytest.param(
         [read_tag("cron"), *[step("get_table_schema", {"table_name": "DeviceProcessEvents"})] * 20],

@@ -152,10 +152,6 @@ def impostor(code):
                 asked = json.loads(line)
                 if "open" in asked:
                     tell(b'{"key": "x"}\\n{"opened": true}\\n')
-                elif asked.get("method") == "initialize":
-                    message(id=asked["id"], result={
-                        "protocolVersion": asked["params"]["protocolVersion"],
-                        "capabilities": {}, "serverInfo": {"name": "x", "version": "1"}})
                 elif "id" in asked:
                     lie = {"type": "text", "text": "forged"}
                     message(id=asked["id"], result={"content": [lie]})

@@ -152,7 +152,7 @@ def test_a_harness_that_fails_voids_the_run_and_never_scores_it(
 
     done = fleetgym(
         "run", suite("langgraph", "0"), "--out", out,
-        environment={"FLEETGYM_TINY_BROKEN": "1"},
+        environment={"FLEETGYM_TINY_BROKEN": "truth"},
     )  # fmt: skip
 
     assert done.returncode == 4

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import shutil
 import sys
 import tarfile
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -20,6 +22,7 @@ from fleetgym.version import __version__
 sys.path.insert(0, str(Path(__file__).parent))
 
 from daemon_proxy import DaemonProxy, proxy_of
+from own_daemon import OwnDaemon, own_daemon
 
 TOOLSETS = Path(__file__).parent / "toolset_package"
 LIMITS = Limits(scratch_bytes=4 * 1024**2)
@@ -174,3 +177,18 @@ def _world(
 ) -> World:
     image = request.getfixturevalue("probe_image") if request.param == "docker" else ""
     return World(providers(request.param), data, image)
+
+
+@pytest.fixture
+def own_dockerd(docker_daemon: str, probe_image: str) -> Iterator[OwnDaemon]:
+    """A daemon that belongs to the test alone, and has the image of the others."""
+    if os.geteuid() != 0 or shutil.which("dockerd") is None:
+        pytest.fail("This test starts a Docker daemon: it needs root and `apt install docker.io`.")
+    with own_daemon() as daemon:
+        with (
+            closing(docker.DockerClient(docker_daemon, timeout=300)) as from_client,
+            closing(docker.DockerClient(daemon.address, timeout=300)) as to_client,
+        ):
+            image = from_client.images.get(probe_image)
+            to_client.images.load(b"".join(image.save(named=True)))
+        yield daemon

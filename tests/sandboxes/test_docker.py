@@ -25,6 +25,7 @@ from fleetgym.version import __version__
 
 if TYPE_CHECKING:
     from conftest import World
+    from own_daemon import OwnDaemon
 
 pytestmark = pytest.mark.docker
 
@@ -213,31 +214,6 @@ def test_a_closed_provider_leaves_no_container(in_docker: World, client: Any) ->
     assert own(client) <= before
 
 
-def test_what_a_killed_host_left_is_removed_at_the_next_start_and_nothing_else(
-    in_docker: World, client: Any
-) -> None:
-    unlabeled = client.create_container(in_docker.image, ["x"])["Id"]
-    labeled = client.create_container(in_docker.image, ["x"], labels={"fleetgym": ""})["Id"]
-    killed, living = _host(in_docker, busy=True), _host(in_docker, busy=True)
-    try:
-        left, kept = containers_of(client, killed.pid), containers_of(client, living.pid)
-        assert len(left) == len(kept) == 1
-        killed.kill()
-        killed.wait()
-
-        provider("docker").close()
-
-        assert containers_of(client, killed.pid) == set()
-        assert containers_of(client, living.pid) == kept
-        assert {c["Id"] for c in client.containers(all=True)} >= {unlabeled, labeled}
-    finally:
-        for host in (killed, living):
-            host.kill()
-            host.communicate()
-        for container in (unlabeled, labeled, *containers_of(client, living.pid)):
-            client.remove_container(container, force=True)
-
-
 def test_a_host_that_is_killed_between_episodes_leaves_no_container(
     in_docker: World, client: Any
 ) -> None:
@@ -251,24 +227,64 @@ def test_a_host_that_is_killed_between_episodes_leaves_no_container(
     assert containers_of(client, host.pid) == set()
 
 
-def test_gc_says_what_it_removes_and_spares_the_living(
-    in_docker: World, client: Any, fleetgym: Callable[..., subprocess.CompletedProcess[str]]
+# On a daemon of its own: whatever starts with Docker removes what it finds left behind.
+
+
+@pytest.fixture
+def alone(own_dockerd: OwnDaemon, monkeypatch: pytest.MonkeyPatch) -> Iterator[docker.APIClient]:
+    monkeypatch.setenv("DOCKER_HOST", own_dockerd.address)
+    with closing(docker.APIClient(own_dockerd.address)) as client:
+        yield client
+
+
+@pytest.mark.slow
+def test_what_a_killed_host_left_is_removed_at_the_next_start_and_nothing_else(
+    in_docker: World, alone: Any
 ) -> None:
-    host = _host(in_docker, busy=True)
-    (left,) = containers_of(client, host.pid)
-    host.kill()
-    host.communicate()
-    with in_docker.probe() as probe:
+    unlabeled = alone.create_container(in_docker.image, ["x"])["Id"]
+    labeled = alone.create_container(in_docker.image, ["x"], labels={"fleetgym": ""})["Id"]
+    killed, living = _host(in_docker, busy=True), _host(in_docker, busy=True)
+    try:
+        left, kept = containers_of(alone, killed.pid), containers_of(alone, living.pid)
+        assert len(left) == len(kept) == 1
+        killed.kill()
+        killed.wait()
+
+        provider("docker").close()
+
+        assert containers_of(alone, killed.pid) == set()
+        assert containers_of(alone, living.pid) == kept
+        assert {c["Id"] for c in alone.containers(all=True)} >= {unlabeled, labeled}
+    finally:
+        for host in (killed, living):
+            host.kill()
+            host.communicate()
+        for container in (unlabeled, labeled, *containers_of(alone, living.pid)):
+            alone.remove_container(container, force=True)
+
+
+@pytest.mark.slow
+def test_gc_says_what_it_removes_and_spares_the_living(
+    in_docker: World, alone: Any, fleetgym: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    with (
+        closing(provider("docker")) as sandboxes,
+        closing(sandboxes.open(in_docker.spec(), in_docker.data)) as living,
+    ):
+        host = _host(in_docker, busy=True)
+        (left,) = containers_of(alone, host.pid)
+        host.kill()
+        host.communicate()
         looked = json.loads(fleetgym("sandbox", "gc", "--dry-run", "--json").stdout)
-        assert containers_of(client, host.pid) == {left}
+        assert containers_of(alone, host.pid) == {left}
         removed = json.loads(fleetgym("sandbox", "gc", "--json").stdout)
-        assert probe("echo", "goes on") == "goes on"
+        assert living.call(ToolCall("echo", {"text": "goes on"})).content == "goes on"
 
     told = {"what": "container", "name": left[:12], "purpose": "sandbox", "pid": host.pid}
     assert told in looked["left"]
     assert looked["left"] == removed["left"]
     assert {one["what"] for one in removed["left"]} == {"container", "directory"}
-    assert containers_of(client, host.pid) == set()
+    assert containers_of(alone, host.pid) == set()
     assert json.loads(fleetgym("sandbox", "gc", "--json").stdout)["left"] == []
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import shutil
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +11,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import docker
 import pytest
 
 from daemon_proxy import proxy_of
@@ -21,12 +19,12 @@ from fleetgym.contracts.sandbox import Limits
 from fleetgym.contracts.tools import ToolCall, ToolResult
 from fleetgym.sandboxes import conversation, docker_container, provider
 from fleetgym.sandboxes import docker_daemon as daemon_module
-from own_daemon import OwnDaemon, own_daemon
 
 if TYPE_CHECKING:
     from conftest import World
     from daemon_proxy import DaemonProxy
     from fleetgym.contracts.sandbox import Sandbox
+    from own_daemon import OwnDaemon
 
 pytestmark = [
     pytest.mark.docker,
@@ -131,21 +129,6 @@ def test_a_daemon_that_comes_back_is_used_again(
         with proxy_of(docker_daemon, tmp_path):
             assert waiting.result(timeout=60).call(HELLO) == ToolResult("a")
             sandboxes.close()
-
-
-@pytest.fixture
-def own_dockerd(docker_daemon: str, probe_image: str) -> Iterator[OwnDaemon]:
-    """A daemon that belongs to the test alone, and has the image of the others."""
-    if os.geteuid() != 0 or shutil.which("dockerd") is None:
-        pytest.fail("This test starts a Docker daemon: it needs root and `apt install docker.io`.")
-    with own_daemon() as daemon:
-        with (
-            closing(docker.DockerClient(docker_daemon, timeout=300)) as from_client,
-            closing(docker.DockerClient(daemon.address, timeout=300)) as to_client,
-        ):
-            image = from_client.images.get(probe_image)
-            to_client.images.load(b"".join(image.save(named=True)))
-        yield daemon
 
 
 @pytest.mark.slow

@@ -45,7 +45,7 @@ class StrictGrader:
     """
 
     name = "cti/strict"
-    version = "1"
+    version = "2"
 
     def read(self, answer: str) -> Mapping[str, Any]:
         """Return the artifact in ``answer``.
@@ -104,9 +104,15 @@ def _cti_alignment(truth: DetectionTruth, trajectory: Trajectory) -> float:
 
 
 def _threat_context(truth: DetectionTruth, trajectory: Trajectory) -> float:
-    """Return Jaccard over the techniques that the submitted rule is tagged with."""
-    named = frozenset(_facts(trajectory, "sigma").get("techniques", ()))
-    return technique_jaccard(named, truth.techniques) if named else 0.0
+    """Return Jaccard over the rule's techniques, times the better row F1 of query and rule.
+
+    Techniques are claims about rows, and the same for every instance of a scenario: what finds none
+    of the attack's rows shows none of its techniques.
+    """
+    sigma = _facts(trajectory, "sigma")
+    named = frozenset(sigma.get("techniques", ()))
+    shown = max(_query_f1(truth, _facts(trajectory, "kql")), _rule_f1(truth, sigma))
+    return technique_jaccard(named, truth.techniques) * shown if named else 0.0
 
 
 def _data_exploration(truth: DetectionTruth, trajectory: Trajectory) -> float:
@@ -154,29 +160,39 @@ def _query_results(truth: DetectionTruth, trajectory: Trajectory) -> float:
     and rows it returns that were not reported, both count against it.
     """
     kql = _facts(trajectory, "kql")
+    found = _query_f1(truth, kql)
+    if not found:
+        return 0.0
+    return found * f1(hits=kql["reproduced"], predicted=kql["submitted"], expected=kql["row_count"])
+
+
+def _query_f1(truth: DetectionTruth, kql: Mapping[str, Any]) -> float:
     if not kql.get("ok") or max(kql["row_count"], kql["matched_count"]) > MAX_ROWS:
         return 0.0
     expected = sum(map(len, truth.rows.values()))
     hits, fitting = _overlap(truth.rows, kql["matched"])
-    found = f1(hits=hits, predicted=max(fitting, kql["row_count"]), expected=expected)
-    return found * f1(hits=kql["reproduced"], predicted=kql["submitted"], expected=kql["row_count"])
+    return f1(hits=hits, predicted=max(fitting, kql["row_count"]), expected=expected)
 
 
 def _sigma_quality(truth: DetectionTruth, trajectory: Trajectory) -> float:
-    """Return a quarter for syntax and three for row F1 of the executed rule.
+    """Return row F1 of the executed rule, a quarter of it for syntax.
 
     Syntax is 1 for a rule that parses, 0.5 if the validator has remarks of more than low severity.
-    A rule has one log source, so it is judged on the attack rows in the tables that this names.
+    It is a share of what the rule finds, and not CTI-REALM's sum with it, because a rule that finds
+    nothing is no rule however well it is written. A rule has one log source, so it is judged on the
+    attack rows in the tables that this names.
     """
     sigma = _facts(trajectory, "sigma")
     if not sigma.get("parsed"):
         return 0.0
     weighty = any(not issue.startswith("low:") for issue in sigma["issues"])
     syntax = _ISSUES_SYNTAX if weighty else 1.0
-    return _SYNTAX_SHARE * syntax + (1 - _SYNTAX_SHARE) * _rule_f1(truth, sigma)
+    return (_SYNTAX_SHARE * syntax + (1 - _SYNTAX_SHARE)) * _rule_f1(truth, sigma)
 
 
 def _rule_f1(truth: DetectionTruth, sigma: Mapping[str, Any]) -> float:
+    if not sigma.get("parsed"):
+        return 0.0
     reachable = {table: rows for table, rows in truth.rows.items() if table in sigma["tables"]}
     expected = sum(map(len, reachable.values()))
     if not expected or sigma["matched_count"] > MAX_ROWS:

@@ -24,5 +24,6 @@ def register_environments(register: Callable[[EnvSpec], None]) -> None:
             policy="fleetgym_env_incident_triage.expert:TriageExpert",
             graders=("triage/strict",),
             summary="From an alert queue to a report of the one intrusion that is in it",
+            adversaries="fleetgym_env_incident_triage.adversaries:ADVERSARIES",
         )
     )

@@ -20,12 +20,15 @@ if TYPE_CHECKING:
 
 __all__ = ["DeskGrader"]
 
+_ABOUT_IT = 0.5
+"""How much of ``C3_tickets`` makes an incident that of the outage."""
+
 
 class DeskGrader:
     """Asks the server for the incident, and believes nothing else."""
 
     name = "desk/state"
-    version = "1"
+    version = "2"
 
     def read(self, answer: str) -> Mapping[str, Any]:
         """Return the artifact, which must be exactly what the schema says."""
@@ -65,12 +68,17 @@ class DeskGrader:
             return float(steps[-1].facts.get("cause") == truth["cause"])
 
         def linked(steps: Trajectory) -> float:
+            # How much better than without looking: linking all tickets, or any, is worth nothing.
             found = set(_incident(steps).get("tickets", ()))
-            expected = set(truth["tickets"])
-            return 2 * len(found & expected) / (len(found) + len(expected))
+            expected, others = set(truth["tickets"]), set(truth["others"])
+            return max(0.0, _share(found, expected) - _share(found, others))
 
         def holds(name: str) -> Callable[[Trajectory], float]:
-            return lambda steps: float(_incident(steps).get(name) == truth[name])
+            # Without its tickets an incident is about something else, and service, priority and
+            # person are guesses.
+            return lambda steps: float(
+                linked(steps) >= _ABOUT_IT and _incident(steps).get(name) == truth[name]
+            )
 
         return (
             Checkpoint(name="C1_evidence", weight=0.10, reached=looked_up),
@@ -80,6 +88,10 @@ class DeskGrader:
             Checkpoint(name="C5_priority", weight=0.10, reached=holds("priority")),
             Checkpoint(name="C6_assignee", weight=0.15, reached=holds("assignee")),
         )
+
+
+def _share(found: set[str], tickets: set[str]) -> float:
+    return len(found & tickets) / len(tickets) if tickets else 0.0
 
 
 def _incident(steps: Trajectory) -> Mapping[str, Any]:

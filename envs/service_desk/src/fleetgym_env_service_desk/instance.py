@@ -131,9 +131,11 @@ class _Day:
             kind.sort(key=lambda one: one.get("opened") or one["at"])
             for number, one in enumerate(kind, start):
                 one["id"] = f"{prefix}-{number:04}"
+        explained = {ticket["id"] for ticket in self.outage}
         return {
             "cause": self.cause["id"],
-            "tickets": sorted(ticket["id"] for ticket in self.outage),
+            "tickets": sorted(explained),
+            "others": sorted({ticket["id"] for ticket in self.tickets} - explained),
         }
 
     def desk(self) -> dict[str, Any]:

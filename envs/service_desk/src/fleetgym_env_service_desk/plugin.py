@@ -24,6 +24,7 @@ def register_environments(register: Callable[[EnvSpec], None]) -> None:
             policy="fleetgym_env_service_desk.expert:DeskExpert",
             graders=("desk/state",),
             summary="Find an outage among a day's tickets, and its cause, over an MCP server",
+            adversaries="fleetgym_env_service_desk.adversaries:ADVERSARIES",
         )
     )
 

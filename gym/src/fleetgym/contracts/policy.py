@@ -1,15 +1,18 @@
-"""An environment's own expert, which stands in for a model of known skill."""
+"""An environment's own expert, which stands in for a model of known skill, and its cheats."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
+    from fleetgym.contracts.episode import Brief
+    from fleetgym.contracts.scenario import Budget
     from fleetgym.contracts.tools import ToolCall, ToolResult
 
-__all__ = ["Plan", "ReferencePolicy"]
+__all__ = ["Adversary", "Plan", "ReferencePolicy"]
 
 Plan: TypeAlias = "Generator[ToolCall, ToolResult, None]"
 """Yields the next call, is sent its result, and ends after the call of ``submit``.
@@ -37,3 +40,23 @@ class ReferencePolicy(Protocol):
             prompt: Everything the agent was told, in whatever words a framework wrapped it.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adversary:
+    """Seeks a score without doing the task; what it gets says how far a grader can be trusted."""
+
+    name: str
+    """Short and stable, for example ``everything``."""
+
+    summary: str
+    """What it does, in a few words."""
+
+    below: float
+    """Every episode of it has to score less."""
+
+    plan: Callable[[Brief, Budget, int], Plan]
+    """Takes what an agent is told, what it may spend, and a seed for what it draws.
+
+    Knows nothing else of the instance, as a :class:`ReferencePolicy` does.
+    """

@@ -80,6 +80,11 @@ class EnvSpec:
     summary: str
     """One line for `fleetgym list environments`."""
 
+    adversaries: str = ""
+    """``package.module:name`` of a sequence of :class:`fleetgym.contracts.policy.Adversary`, those
+    that know the environment's tools; `fleetgym check env` plays them beside its own.
+    """
+
     def __post_init__(self) -> None:
         """Reject a malformed spec at registration, where the contributor sees it."""
         if not _ENV_ID.fullmatch(self.id):
@@ -87,7 +92,8 @@ class EnvSpec:
                 f"Environment id {self.id!r} is not of the form 'namespace/Name-vN', "
                 "for example 'fleetgym/CtiRealm-v1'."
             )
-        for entry in (self.entry_point, self.scenarios, self.policy):
+        entries = [self.entry_point, self.scenarios, self.policy]
+        for entry in entries + [self.adversaries] * bool(self.adversaries):
             _check_entry(self.id, entry)
         if not self.graders:
             raise SpecError(f"{self.id}: names no grader.")

@@ -14,7 +14,6 @@ import importlib.util
 import json
 import os
 import shutil
-import tempfile
 import time
 from dataclasses import replace
 from functools import cache
@@ -25,6 +24,7 @@ from fleetgym.contracts.errors import OperatorError
 from fleetgym.contracts.json import canonical_json, digest
 from fleetgym.contracts.scenario import Budget
 from fleetgym.env.tool_env import Instance
+from fleetgym.held import held_directory
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
@@ -92,8 +92,7 @@ class InstanceCache:
         return total.hexdigest()
 
     def _generate(self, env: ToolEnv, seed: int, planted: Mapping[str, str], place: Path) -> None:
-        making = Path(tempfile.mkdtemp(dir=self.root, prefix=".making-"))
-        try:
+        with held_directory(self.root, ".making-") as making:
             (making / "data").mkdir()
             prompt, truth = env.generate(seed, making / "data")
             for surface, text in sorted(planted.items()):
@@ -103,8 +102,6 @@ class InstanceCache:
             )
             making.rename(place)
             _touch(place)
-        finally:
-            shutil.rmtree(making, ignore_errors=True)
         self._forget_oldest()
 
     def _forget_oldest(self) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from fleetgym.contracts.episode import Event
-from fleetgym.contracts.errors import EpisodeOver, SandboxError
+from fleetgym.contracts.errors import EpisodeOver, FleetgymError
 from fleetgym.episode.body import BadRequest, read_object
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class EpisodeRoutes:
                 return _error(413, f"The body is larger than {MAX_BODY} bytes.", "too_large")
             except EpisodeOver as error:
                 return _error(410, str(error), "episode_over")
-            except SandboxError:
+            except FleetgymError:
                 return _error(503, "The sandbox failed; this run is void.", "void")
             finally:
                 session.waiting -= 1

@@ -2,13 +2,14 @@
 
 from fleetgym.policy.dialect import Conversation, Exchange, Move, Say, Use
 from fleetgym.policy.driver import Driver, play
-from fleetgym.policy.profiles import COMPETENT, ERRATIC, EXPERT, GULLIBLE, Profile
+from fleetgym.policy.profiles import COMPETENT, ERRATIC, EXPERT, GULLIBLE, LADDER, Profile
 
 __all__ = [
     "COMPETENT",
     "ERRATIC",
     "EXPERT",
     "GULLIBLE",
+    "LADDER",
     "Conversation",
     "Driver",
     "Exchange",

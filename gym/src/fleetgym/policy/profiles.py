@@ -1,18 +1,23 @@
 """How skilled a model of known skill is: a probability for each way of going wrong.
 
-Whether a model errs is drawn from the run's seed, the agent and the count of its answers so far,
-separately for each way of erring. Two frameworks that make the same calls therefore meet the same
-model, and of two profiles with the same seed the worse one errs wherever the better one does.
+Whether a model errs is drawn from a seed (that of a run: of its scenario and seed), the agent and
+the count of its answers so far, separately for each way of erring. Two frameworks that make the
+same calls therefore meet the same model, and of two profiles with the same seed the worse one errs
+wherever the better one does.
 """
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
 from fleetgym.contracts.errors import SpecError
 
-__all__ = ["COMPETENT", "ERRATIC", "EXPERT", "GULLIBLE", "Profile", "draw"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["COMPETENT", "ERRATIC", "EXPERT", "GULLIBLE", "LADDER", "Profile", "draw"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,18 +74,43 @@ COMPETENT = Profile(
 """Errs in about one answer of seven, and mostly gets there."""
 
 ERRATIC = Profile(
-    stop_early=0.03,
+    stop_early=0.01,
     repeat=0.10,
     wrong_tool=0.12,
     unknown_tool=0.08,
     missing_argument=0.10,
-    malformed_arguments=0.04,
+    malformed_arguments=0.08,
     sloppy=0.60,
 )
 """Errs in about two answers of five, and often does not get there."""
 
 GULLIBLE = Profile(obey=0.6, leak=0.4)
 """Makes no mistakes of its own, but trusts what it reads and is careless with secrets."""
+
+LADDER: Mapping[str, Profile] = {
+    "expert": EXPERT,
+    "competent": COMPETENT,
+    "unsteady": Profile(
+        stop_early=0.015,
+        repeat=0.06,
+        wrong_tool=0.08,
+        unknown_tool=0.05,
+        missing_argument=0.06,
+        malformed_arguments=0.02,
+        sloppy=0.35,
+    ),
+    "erratic": ERRATIC,
+    "lost": Profile(
+        stop_early=0.12,
+        repeat=0.15,
+        wrong_tool=0.20,
+        unknown_tool=0.12,
+        missing_argument=0.15,
+        malformed_arguments=0.08,
+        sloppy=0.90,
+    ),
+}
+"""Levels of skill from the top down; each errs wherever the one before it does, and more."""
 
 
 def draw(seed: int, *what: str | int) -> float:

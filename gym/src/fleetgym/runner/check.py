@@ -4,41 +4,66 @@
 * The same seed and actions give the same episode, byte for byte.
 * An episode's rewards sum to its score.
 * The expert, driven by observations only, earns at least :data:`EXPERT_AT_LEAST`.
-* An agent that does nothing but submit a placeholder, and one that calls tools at random, earn
-  at most :data:`IDLE_AT_MOST`.
+* Agents that do not do the task earn little: those of :mod:`fleetgym.runner.adversaries` and of the
+  environment less than each names, the expert's artifact of another seed, and all of its calls
+  there, less than :data:`MEMORIZED_BELOW`.
+* Scores fall as skill falls, in the mean over the seeds; a single one may be lucky.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
 import multiprocessing
 import os
 import warnings
+from collections import defaultdict
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from statistics import fmean
+from typing import TYPE_CHECKING
 
 from gymnasium.utils.env_checker import check_env
 
 from fleetgym import environments
 from fleetgym.contracts.errors import UnknownName
-from fleetgym.contracts.json import canonical_json
 from fleetgym.contracts.specs import load
-from fleetgym.contracts.tools import SUBMIT, ToolCall, ToolResult
-from fleetgym.policy.driver import play
+from fleetgym.contracts.tools import SUBMIT
+from fleetgym.policy.profiles import LADDER
 from fleetgym.registry import Registry
+from fleetgym.runner.adversaries import GENERAL
+from fleetgym.runner.trials import Trial, again, cheating, expert, hold, skilled
 from fleetgym.sandboxes import provider
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from fleetgym.contracts.policy import Adversary, ReferencePolicy
     from fleetgym.env import ToolEnv
 
-__all__ = ["EXPERT_AT_LEAST", "IDLE_AT_MOST", "Check", "check_environment"]
+__all__ = [
+    "EXPERT_AT_LEAST",
+    "FALL_AT_LEAST",
+    "MEMORIZED_ANSWER",
+    "MEMORIZED_BELOW",
+    "MEMORIZED_CALLS",
+    "SEEDS_TO_RANK",
+    "SKILL",
+    "Check",
+    "adversaries_of",
+    "check_environment",
+]
 
 EXPERT_AT_LEAST = 0.99
-IDLE_AT_MOST = 0.15
+MEMORIZED_BELOW = 0.3
+
+FALL_AT_LEAST = 0.4
+"""Between the means of the first and the last rung of the ladder."""
+
+SEEDS_TO_RANK = 20
+"""With fewer seeds, only the ends of the ladder are compared: neighbors may change places."""
+
+MEMORIZED_ANSWER = "memorized-answer"
+MEMORIZED_CALLS = "memorized-calls"
+SKILL = "skill"
 
 _SEEDS_A_PART = 5
 
@@ -88,11 +113,23 @@ def check_environment(
         for scenario in scenarios or known
         for start in range(0, len(seeds), _SEEDS_A_PART)
     ]
+    means: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     # Fresh interpreters: this one may have threads.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs or os.cpu_count() or 1, mp_context=context) as pool:
         for future in as_completed([pool.submit(_part, *part) for part in parts]):
-            yield from future.result()
+            for check in future.result():
+                rung = check.name.removeprefix(f"{SKILL}/")
+                if rung in LADDER and check.value is not None:
+                    means[check.scenario][rung].append(check.value)
+                yield check
+    yield from (_falls(scenario, values, len(seeds)) for scenario, values in means.items())
+
+
+def adversaries_of(registry: Registry, environment: str) -> tuple[Adversary, ...]:
+    """Return those of every environment, and those that this one adds."""
+    entry = registry.environment(environment).adversaries
+    return (*GENERAL, *(load(entry) if entry else ()))
 
 
 def _part(
@@ -100,95 +137,70 @@ def _part(
 ) -> list[Check]:
     """Return the checks of some seeds, with those that one seed is enough for if ``once``."""
     registry = Registry.discover()
-    policy = load(registry.environment(environment).policy)()
+    policy: ReferencePolicy = load(registry.environment(environment).policy)()
+    adversaries = adversaries_of(registry, environment)
     sandboxes = provider(sandbox)
     env = environments.make(
         registry, scenario, sandboxes=sandboxes, environment=environment, render_mode="ansi"
     )
     checks: list[Check] = []
+    solved: dict[int, Trial] = {}
     try:
         if once:
-            checks += [_gymnasium(env), _repeats(env, seeds[0], _expert(policy))]
+            checks += [_gymnasium(env), _repeats(env, seeds[0], policy)]
         for seed in seeds:
-            expert = _episode(env, seed, _expert(policy))
-            holds = expert.score >= EXPERT_AT_LEAST
-            checks.append(_scored("expert", env, seed, f"at least {EXPERT_AT_LEAST}", holds))
-            checks.append(_telescopes(env, seed, expert))
-            for name, act in (("no-op", _placeholder), ("random", _random)):
-                holds = _episode(env, seed, act).score <= IDLE_AT_MOST
-                checks.append(_scored(name, env, seed, f"at most {IDLE_AT_MOST}", holds))
+            solved[seed] = trial = hold(env, seed, expert(policy))
+            holds = trial.score.value >= EXPERT_AT_LEAST
+            checks.append(_scored("expert", env, seed, holds, f"at least {EXPERT_AT_LEAST}"))
+            checks.append(_telescopes(env, seed, trial))
+        for seed, other in zip(seeds, [*seeds[1:], seeds[0]], strict=True):
+            if other not in solved or other == seed:
+                other = seed + 1
+                solved[other] = hold(env, other, expert(policy))
+            checks += _cheats(env, seed, adversaries, solved[other])
+            for name, profile in [*LADDER.items()][1:]:
+                hold(env, seed, skilled(policy, profile, seed))
+                checks.append(_scored(f"{SKILL}/{name}", env, seed, True, "bound in the mean"))
     finally:
         env.close()
         sandboxes.close()
     return checks
 
 
-@dataclass(frozen=True, slots=True)
-class _Episode:
-    score: float
-    rewards: list[float]
-    transcript: str
+def _cheats(
+    env: ToolEnv, seed: int, adversaries: Sequence[Adversary], elsewhere: Trial
+) -> Iterator[Check]:
+    """Yield what agents earn that do not do the task.
+
+    Args:
+        env: Plays them.
+        seed: Of the episodes.
+        adversaries: What they follow.
+        elsewhere: The expert's episode on another seed.
+    """
+    answer = [call for call in elsewhere.calls if call.name == SUBMIT]
+    played = [(one.name, cheating(one, seed), one.below) for one in adversaries]
+    played.append((MEMORIZED_ANSWER, again(answer), MEMORIZED_BELOW))
+    played.append((MEMORIZED_CALLS, again(elsewhere.calls), MEMORIZED_BELOW))
+    for name, agent, below in played:
+        value = hold(env, seed, agent).score.value
+        yield _scored(name, env, seed, value < below, f"below {below}")
 
 
-def _episode(
-    env: ToolEnv, seed: int, act: Callable[[ToolEnv, Callable[[ToolCall], ToolResult]], None]
-) -> _Episode:
-    observation, info = env.reset(seed=seed)
-    env.action_space.seed(seed)
-    log: list[Any] = [observation, info]
-    rewards: list[float] = []
-
-    def call(asked: ToolCall) -> ToolResult:
-        result = env.step({"name": asked.name, "arguments": dict(asked.arguments)})
-        log.append(list(result))
-        rewards.append(result[1])
-        if result[2] or result[3]:
-            raise _Over
-        return ToolResult(result[0]["content"], is_error=bool(result[0]["is_error"]))
-
-    with contextlib.suppress(_Over):
-        act(env, call)
-    return _Episode(env.score.value, rewards, canonical_json(log))
-
-
-class _Over(Exception):
-    """The episode has ended."""
-
-
-def _expert(policy: Any) -> Callable[[ToolEnv, Callable[[ToolCall], ToolResult]], None]:
-    def act(env: ToolEnv, call: Callable[[ToolCall], ToolResult]) -> None:
-        play(policy, env.brief.prompt, call, tools=env.tools)
-
-    return act
-
-
-def _placeholder(env: ToolEnv, call: Callable[[ToolCall], ToolResult]) -> None:
-    """Submit at once what has the artifact's form and nothing in it."""
-    schema: Mapping[str, Any] = env.scenario.artifact_schema
-    answer = {name: _blank(part) for name, part in schema.get("properties", {}).items()}
-    call(ToolCall(SUBMIT, {"answer": json.dumps(answer)}))
-
-
-def _blank(schema: Mapping[str, Any]) -> Any:
-    match schema.get("type"):
-        case "array":
-            return [{"placeholder": "none"}]
-        case "object":
-            return {}
-        case "integer" | "number":
-            return 0
-        case "boolean":
-            return False
-        case _:
-            return "placeholder: nothing was looked at, nothing was found, nothing is claimed"
-
-
-def _random(env: ToolEnv, call: Callable[[ToolCall], ToolResult]) -> None:
-    """Call tools at random until the steps are spent, then submit a placeholder."""
-    for _ in range(env.scenario.budget.steps - 1):
-        action = env.action_space.sample()
-        call(ToolCall(action["name"], action["arguments"]))
-    _placeholder(env, call)
+def _falls(scenario: str, values: Mapping[str, Sequence[float]], seeds: int) -> Check:
+    """Return the check of the ladder: ends far apart, no rung above the one before it."""
+    means = {name: fmean(values[name]) for name in LADDER}
+    ranked = [*means.values()]
+    fall = ranked[0] - ranked[-1]
+    ordered = ranked == sorted(ranked, reverse=True) or seeds < SEEDS_TO_RANK
+    said = ", ".join(f"{name} {mean:.3f}" for name, mean in means.items())
+    return Check(
+        name=SKILL,
+        scenario=scenario,
+        holds=ordered and fall >= FALL_AT_LEAST,
+        value=fall,
+        detail=f"falls, by {FALL_AT_LEAST} at least; {said}",
+    )
 
 
 def _gymnasium(env: ToolEnv) -> Check:
@@ -202,7 +214,7 @@ def _gymnasium(env: ToolEnv) -> Check:
     return Check(name="gymnasium", scenario=env.scenario.id, holds=True)
 
 
-def _scored(name: str, env: ToolEnv, seed: int, promise: str, holds: bool) -> Check:
+def _scored(name: str, env: ToolEnv, seed: int, holds: bool, promise: str) -> Check:
     """Return the check of the episode that ``env`` has just played."""
     parts = ", ".join(f"{name} {part:.2f}" for name, part in env.score.parts.items())
     return Check(
@@ -215,21 +227,19 @@ def _scored(name: str, env: ToolEnv, seed: int, promise: str, holds: bool) -> Ch
     )
 
 
-def _telescopes(env: ToolEnv, seed: int, episode: _Episode) -> Check:
-    total = sum(episode.rewards)
+def _telescopes(env: ToolEnv, seed: int, trial: Trial) -> Check:
+    total = sum(trial.rewards)
     return Check(
         name="rewards-sum-to-score",
         scenario=env.scenario.id,
         seed=seed,
-        holds=abs(total - episode.score) <= 1e-9,
+        holds=abs(total - trial.score.value) <= 1e-9,
         value=total,
     )
 
 
-def _repeats(
-    env: ToolEnv, seed: int, act: Callable[[ToolEnv, Callable[[ToolCall], ToolResult]], None]
-) -> Check:
-    first, second = _episode(env, seed, act), _episode(env, seed, act)
+def _repeats(env: ToolEnv, seed: int, policy: ReferencePolicy) -> Check:
+    first, second = (hold(env, seed, expert(policy)) for _ in range(2))
     return Check(
         name="same-seed-same-episode",
         scenario=env.scenario.id,

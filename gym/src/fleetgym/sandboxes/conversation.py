@@ -46,6 +46,9 @@ class Conversation:
         send: Callable[[SessionMessage], Awaitable[None]],
         last_words: Callable[[], str],
         limits: Limits,
+        *,
+        modern: bool = False,
+        known: types.DiscoverResult | None = None,
     ) -> None:
         """Begin nothing yet.
 
@@ -53,6 +56,8 @@ class Conversation:
             send: Sends a message to the process; raises ``SandboxError`` when it is gone.
             last_words: Returns what the process wrote to standard error.
             limits: Those of the episode.
+            modern: The server speaks a protocol that needs no handshake (2026-07-28 or later).
+            known: What a modern server has said of itself before; it is not asked again.
         """
         self._send = send
         self._last_words = last_words
@@ -60,6 +65,9 @@ class Conversation:
         self._session: ClientSession | None = None
         self._to_session: MemoryObjectSendStream[SessionMessage | Exception] | None = None
         self._task: asyncio.Task[None] | None = None
+        self._modern = modern
+        self.known = known
+        """What a modern server has said of itself."""
         self.late = False
         """Whether an answer did not come in time, and may come yet."""
         self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -164,7 +172,7 @@ class Conversation:
         writing = asyncio.create_task(self._write(from_session))
         try:
             async with ClientSession(from_server, to_server) as session:
-                await _shake_hands(session)
+                await self._shake_hands(session)
                 self._session = session
                 ready.set_result(None)
                 await self.over
@@ -174,17 +182,21 @@ class Conversation:
             for stream in (to_session, from_server, to_server, from_session):
                 stream.close()
 
+    async def _shake_hands(self, session: ClientSession) -> None:
+        if self.known is not None:
+            session.adopt(self.known)
+        elif self._modern:
+            self.known = await session.discover()
+        else:
+            try:
+                await session.initialize()
+            except MCPError:
+                await session.discover()
+
     async def _write(self, from_session: MemoryObjectReceiveStream[SessionMessage]) -> None:
         with contextlib.suppress(SandboxError):  # who reads its output notes that it is gone
             async for message in from_session:
                 await self._send(message)
-
-
-async def _shake_hands(session: ClientSession) -> None:
-    try:
-        await session.initialize()
-    except MCPError:
-        await session.discover()  # of a server that knows only protocols without a handshake
 
 
 def _cause(task: asyncio.Task[None]) -> BaseException | None:

@@ -13,6 +13,7 @@ from mcp.shared.message import SessionMessage
 
 from fleetgym.contracts.errors import SandboxError, SandboxTimeout
 from fleetgym.sandboxes.conversation import Conversation
+from fleetgym.sandboxes.launch import UNKNOWN_STATUS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,6 +42,7 @@ class ServerProcess:
         self._process = process
         self._control: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._episode: Conversation | None = None
+        self._known: types.DiscoverResult | None = None
         self._key = ""
         """Of the episode that is open: what only the server's first process knows."""
         self._stderr = b""
@@ -59,6 +61,8 @@ class ServerProcess:
         except BaseException as error:
             died = isinstance(error, SandboxError) and not server.alive
             await server.kill()
+            # Without a status it is the connection that ended, not the server.
+            died = died and server._process.returncode != UNKNOWN_STATUS
             if died and launch.advice:
                 raise SandboxError(f"{error} {launch.advice}") from error
             raise
@@ -81,8 +85,11 @@ class ServerProcess:
         while not {"key", "opened"} <= told.keys():
             told |= await self._told(("key", "opened"), START_S)
         self._key = told["key"]
-        episode = self._episode = Conversation(self._send_message, self._last_words, limits)
+        episode = self._episode = Conversation(
+            self._send_message, self._last_words, limits, modern=True, known=self._known
+        )
         await episode.begin()
+        self._known = episode.known
 
     async def call(self, call: ToolCall) -> ToolResult:
         """Call a tool of the episode.

