@@ -138,9 +138,7 @@ def _blank(schema: Mapping[str, Any], items: Sequence[Any]) -> Any:
             return "placeholder: nothing was looked at, nothing was found, nothing is claimed"
 
 
-NO_OP = Adversary(
-    name="no-op", summary="submits a placeholder at once", below=0.05, plan=_no_op
-)
+NO_OP = Adversary(name="no-op", summary="submits a placeholder at once", below=0.05, plan=_no_op)
 RANDOM = Adversary(
     name="random", summary="makes valid calls at random, then submits", below=0.15, plan=_random
 )
