@@ -78,11 +78,11 @@ def test_a_generator_that_draws_otherwise_needs_a_new_version(
     monkeypatch.setattr("fleetgym_env_service_desk.instance.HANDBOOK", {"lunch": "At noon."})
 
     assert [problem.partition(":")[0] for problem in problems()] == [
-        "seed 0 makes another instance than in version 1",
+        "seed 0 makes another instance than in version 2",
         "version",
     ]
     file = folder / "quiet-day.yaml"
-    change(file, "\nversion: 1", "\nversion: 2")
-    file.write_text(f"{file.read_text()}  - version: 2\n    change: Lunch is told.\n")
+    change(file, "\nversion: 2", "\nversion: 3")
+    file.write_text(f"{file.read_text()}  - version: 3\n    change: Lunch is told.\n")
     assert problems(write=True) == []
     assert problems() == []

@@ -39,7 +39,7 @@ class ToolSpec:
     version: str = "1"
     """Moves when a call with the same arguments may give another answer."""
 
-    scopes: tuple[str, ...] = ()
+    scopes: tuple[str, ...] = field(default=(), compare=False)
     """What a call touches, for those who review: ``telemetry:read``, ``scratch:write``. Agents are
     not told.
     """
