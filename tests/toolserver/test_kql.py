@@ -51,6 +51,21 @@ def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[tuple[objec
         ("Events | where Extra.k == 'v2' | project ProcessId", [(2,)]),
         ("Events | project-reorder Extra, * | top 1 by ProcessId | project ProcessId", [(4,)]),
         ("Events | where DeviceName == 'x | project-reorder y' | count", [(0,)]),
+        ("Events | summarize n = makeset(ProcessId) | project arraylength(n)", [(5,)]),
+        ("Events | where Extra.k == 'v1' | mvexpand Extra.l | count", [(2,)]),
+        (
+            "Events | extend a = column_ifexists('Gone', ProcessId + 1) | top 1 by a | project a",
+            [(5,)],
+        ),
+        ("Events | where column_ifexists('ProcessId', 0) == 3 | count", [(1,)]),
+        ("print x = 1 | where column_ifexists('x', column_ifexists('y', 2)) == 1", [(1,)]),
+        ("Events | where DeviceName == 'column_ifexists(\"a\", 1)' | count", [(0,)]),
+        (
+            "Events | summarize minif(ProcessId, ProcessId > 1), maxif(ProcessId, ProcessId < 3)",
+            [(2, 2)],
+        ),
+        ("print strcat_array(dynamic(['a', 'b']), '-')", [("a-b",)]),
+        ("print ipv4_compare('10.0.0.1', '10.0.0.2')", [(-1,)]),
         ("Events | serialize | take 1 | project ProcessId", [(0,)]),
         (
             "let x = 3; // a comment | project-reorder\nEvents | where ProcessId == x | count",
