@@ -108,6 +108,8 @@ def test_it_gives_what_kusto_gives(
         ("database('main').Events", "without a database"),
         ("cluster('x').database('y').Events", "no other clusters"),
         ("externaldata(a: string)['http://x/y']", "Nothing outside the tables"),
+        ("Events | project-away Dev*", "Name each column"),
+        ("Events | extend split(DeviceName, '-', 1)", "Take the part by its index"),
         ("search 'x'", "Use `union` of the tables"),
         ("Events | sample 3", "Use `take N`"),
         ("Events | evaluate bag_unpack(Extra)", "extend x = tostring"),

@@ -45,10 +45,14 @@ _ADVICE = {
     "TopNestedOperatorPart": "Use `summarize … by A, B | top N by …`.",
     "column_ifexists": "Its first argument is a column's name as text, its second the value else.",
     "ingestion_time": "Use the table's time column.",
+    "distinct *": "Name the columns instead of `*`.",
     "multi-statement": "Send one query; `let` statements may stand before it.",
     "next": "Use `join` of the table with itself, or SQL's lead().",
     "prev": "Use `join` of the table with itself, or SQL's lag().",
+    "parse_xml": "Use `extract` with a regular expression.",
+    "project-away": "Name each column instead of a pattern with `*`.",
     "row_number": "Use `top N by …`, or SQL's row_number().",
+    "split": "Take the part by its index behind the call: `split(text, '/')[1]`.",
     "workspace": "Name the table alone.",
 }
 _DEFAULT_ADVICE = (
