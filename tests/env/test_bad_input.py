@@ -40,7 +40,7 @@ def env(request: pytest.FixtureRequest) -> Generator[ToolEnv]:
     deadline=None,
     derandomize=True,
     database=None,
-    suppress_health_check=list(HealthCheck),
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 def test_wrong_calls_are_answered_with_what_is_wrong(env: ToolEnv, data: st.DataObject) -> None:
     name = data.draw(st.sampled_from([*env.tools, "", "no_such_tool"]))
