@@ -196,7 +196,9 @@ def test_a_result_that_cannot_tell_rows_apart_counts_as_all_of_them() -> None:
         pytest.param("title: x", 0.0, id="does not parse"),
     ],
 )
-def test_sigma_quality_is_what_the_rule_finds_less_what_is_wrong_with_it(sigma: str, reached: float) -> None:
+def test_sigma_quality_is_what_the_rule_finds_less_what_is_wrong_with_it(
+    sigma: str, reached: float
+) -> None:
     steps = [submit(answer(select(*ATTACK), [row(3)], sigma))]
     assert part("C4_sigma_quality", steps) == pytest.approx(reached)
 
@@ -313,9 +315,7 @@ GAMES = [
         0.31,
         id="one attack row alone",
     ),
-    pytest.param(
-        [hand_in(range(30, 34), "t1053.003")], 0.0, id="the answer of another instance"
-    ),
+    pytest.param([hand_in(range(30, 34), "t1053.003")], 0.0, id="the answer of another instance"),
     pytest.param(
         [read_tag("cron"), *[step("get_table_schema", {"table_name": "DeviceProcessEvents"})] * 20],
         0.225,

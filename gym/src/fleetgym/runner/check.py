@@ -153,9 +153,9 @@ def _part(
             holds = trial.score.value >= EXPERT_AT_LEAST
             checks.append(_scored("expert", env, seed, holds, f"at least {EXPERT_AT_LEAST}"))
             checks.append(_telescopes(env, seed, trial))
-        for seed, other in zip(seeds, [*seeds[1:], seeds[0]], strict=True):
-            if other not in solved or other == seed:
-                other = seed + 1
+        for seed, following in zip(seeds, [*seeds[1:], seeds[0]], strict=True):
+            other = following if following in solved and following != seed else seed + 1
+            if other not in solved:
                 solved[other] = hold(env, other, expert(policy))
             checks += _cheats(env, seed, adversaries, solved[other])
             for name, profile in [*LADDER.items()][1:]:
