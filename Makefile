@@ -64,6 +64,7 @@ lint: setup
 	@$(BIN)/ruff format --check .
 	@$(BIN)/pyright
 	@$(BIN)/lint-imports
+	@$(BIN)/fleetgym check scenario
 
 format: setup
 	@$(BIN)/ruff check --fix .

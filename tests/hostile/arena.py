@@ -25,6 +25,9 @@ from fleetgym_env_cti_realm.expert import CtiExpert
 HERE = Path(__file__).parent
 SCENARIO = "hostile/linux-cron-persistence"
 PATIENCE_S = 60
+FIRST_S = 300
+"""For a lane's first words and first episode: indexes may have to be made, on a busy machine."""
+
 CANARY = "canary-7f3a91"
 """Stands in a file and in the environment of the lane, and may come out nowhere."""
 
@@ -166,7 +169,7 @@ class LaneProcess:
 
     def told(self, run_id: str) -> dict[str, Any]:
         """Return the next that the lane says about a run."""
-        return self._told[run_id].get(timeout=PATIENCE_S)
+        return self._told[run_id].get(timeout=FIRST_S)
 
     def nothing_told(self, run_id: str) -> bool:
         """Return whether there is nothing new of a run: it may go on."""

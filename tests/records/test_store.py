@@ -1,4 +1,6 @@
 import errno
+import gzip
+import json
 import os
 from pathlib import Path
 
@@ -6,6 +8,7 @@ import duckdb
 import pytest
 
 from fleetgym.contracts.errors import OperatorError
+from fleetgym.contracts.json import digest
 from fleetgym.contracts.record import Outcome, RunKey, RunRecord
 from fleetgym.records.redact import Redactor
 from fleetgym.records.store import RunDirectory, read_one, scan
@@ -141,3 +144,24 @@ def test_duckdb_reads_the_records_as_they_are(tmp_path: Path) -> None:
     ).fetchall()
 
     assert rows == [("langgraph", "success")] * 3
+
+
+def test_a_record_that_has_the_conditions_version_beside_its_key_is_read(tmp_path: Path) -> None:
+    record = make_record()
+    key = record.key.model_dump(mode="json") | {"condition": "leak"}
+    del key["condition_version"]
+    older = record.model_dump(mode="json") | {"key": key, "condition_version": "1"}
+    path = tmp_path / f"{record.run_id}.json.gz"
+    path.write_bytes(gzip.compress(json.dumps(older).encode()))
+
+    assert read_one(path).key == record.key.model_copy(
+        update={"condition": "leak", "condition_version": "1"}
+    )
+
+
+def test_clean_runs_have_the_ids_that_keys_without_a_conditions_version_have() -> None:
+    key = make_record().key
+    older = {n: v for n, v in key.model_dump(mode="json").items() if n != "condition_version"}
+
+    assert key.run_id == digest(older)[:16]
+    assert key.model_copy(update={"condition_version": "2"}).run_id != key.run_id

@@ -1,11 +1,14 @@
 """Suites run for real: frameworks in their own environments, lanes, sandboxes, records."""
 
+import contextlib
+import ctypes
 import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 
 import pytest
@@ -57,40 +60,105 @@ def _distribution(framework: str) -> str:
     return {"autogen": "autogen-agentchat"}.get(framework, framework)
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(10, marks=pytest.mark.slow)])
-def test_a_suite_that_is_killed_loses_and_repeats_no_run(
-    suite: Callable[..., Path], fleetgym: Run, tmp_path: Path, kills: int
+@pytest.mark.parametrize(
+    ("number", "times"),
+    [
+        (signal.SIGKILL, 2),
+        pytest.param(signal.SIGKILL, 10, marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, 4, marks=pytest.mark.slow),
+        pytest.param(signal.SIGINT, 4, marks=pytest.mark.slow),
+    ],
+)
+def test_a_suite_that_is_killed_loses_and_repeats_no_run_and_leaves_nothing_behind(
+    suite: Callable[..., Path], fleetgym: Run, tmp_path: Path, number: signal.Signals, times: int
 ) -> None:
     path, out = suite(seeds="0-39"), tmp_path / "runs"
     kept: dict[str, bytes] = {}
-    for _ in range(kills):
-        _run_until_more(path, out, len(kept))
-        kept |= {p.name: p.read_bytes() for p in (out / "records").glob("*.json.gz")}
+    mounts = Path("/proc/self/mountinfo").read_text()
+    # A short path, as sockets are made there.
+    with tempfile.TemporaryDirectory(prefix="t") as temporary, adopting() as ended:
+        for time in range(times):
+            code = _run_until(
+                number,
+                None if time % 2 else len(kept) + 1,
+                ["run", str(path), "--out", str(out)],
+                temporary,
+            )
+            assert code in {-signal.SIGKILL, 128 + number}
+            kept |= {p.name: p.read_bytes() for p in (out / "records").glob("*.json.gz")}
 
-    done = fleetgym("run", path, "--out", out)
+        done = fleetgym("run", path, "--out", out, environment={"TMPDIR": temporary})
 
-    assert done.returncode == 0, done.stderr
+        ended()
+        assert done.returncode == 0, done.stderr
+        assert list(Path(temporary).iterdir()) == []
+    assert Path("/proc/self/mountinfo").read_text() == mounts
     final = {p.name: p.read_bytes() for p in (out / "records").glob("*.json.gz")}
     assert len(final) == 40
     assert {name: final[name] for name in kept} == kept
+    assert list(out.rglob(".making-*")) == []
     assert scan(out).problems == []
     assert {record.outcome for record in scan(out).records} == {Outcome.SUCCESS}
 
 
-def _run_until_more(suite: Path, out: Path, already: int) -> None:
-    """Run a suite and kill its runner without warning as soon as a further run is finished."""
+# A job that a shell has put into the background ignores SIGINT, and so do its children.
+_HEARS_SIGNALS = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    "from fleetgym.cli import main; main()"
+)
+
+
+def _run_until(
+    number: signal.Signals, finished: int | None, asked: Sequence[str], temporary: str
+) -> int:
+    """Run a suite, send its runner a signal once so many runs are finished, return its exit code.
+
+    Args:
+        number: The signal.
+        finished: How many; None for none, while frameworks and lanes are being started.
+        asked: The command.
+        temporary: Where temporary directories are made.
+    """
     runner = subprocess.Popen(
-        [sys.executable, "-m", "fleetgym.cli", "run", str(suite), "--out", str(out)],
+        [sys.executable, "-c", _HEARS_SIGNALS, *asked],
         stderr=subprocess.PIPE,
         text=True,
+        env={**os.environ, "TMPDIR": temporary},
     )
     assert runner.stderr is not None
     for line in runner.stderr:
-        if "autogen" in line and f"[{already + 1}/" in line:
+        if finished is None or ("autogen" in line and f"[{finished}/" in line):
             break
-    os.kill(runner.pid, signal.SIGKILL)
-    runner.wait()
+    os.kill(runner.pid, number)
+    runner.stderr.read()
+    code = runner.wait()
     runner.stderr.close()
+    return code
+
+
+_SET_CHILD_SUBREAPER = 36
+
+
+@contextlib.contextmanager
+def adopting() -> Generator[Callable[[], None]]:
+    """Become the parent of what is left behind; yield what waits until all of it has ended."""
+    libc = ctypes.CDLL(None)
+    before = _children()
+
+    def ended() -> None:
+        while left := _children() - before:
+            os.waitpid(left.pop(), 0)
+
+    libc.prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    try:
+        yield ended
+    finally:
+        libc.prctl(_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+
+
+def _children() -> set[int]:
+    lists = Path("/proc/self/task").glob("*/children")
+    return {int(pid) for one in lists for pid in one.read_text().split()}
 
 
 def test_a_run_that_takes_too_long_is_ended_by_its_budget(
@@ -152,7 +220,7 @@ def test_a_harness_that_fails_voids_the_run_and_never_scores_it(
 
     done = fleetgym(
         "run", suite("langgraph", "0"), "--out", out,
-        environment={"FLEETGYM_TINY_BROKEN": "1"},
+        environment={"FLEETGYM_TINY_BROKEN": "truth"},
     )  # fmt: skip
 
     assert done.returncode == 4

@@ -1,10 +1,14 @@
 """Agents from outside, which speak nothing but HTTP."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from fleetgym.contracts.record import Outcome
 from fleetgym.records.store import scan
@@ -95,3 +99,29 @@ def test_an_agent_that_never_submits_is_recorded_as_that(fleetgym: Run, tmp_path
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["outcome"] == "no_submission"
     assert done.stderr.count("--sandbox none ISOLATES NOTHING") == 1
+
+
+# A job that a shell has put into the background ignores SIGINT, and so do its children.
+HEARS_SIGNALS = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    "from fleetgym.cli import main; main()"
+)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_ctrl_c_ends_an_episode_that_nobody_plays_and_records_it(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    asked = ["serve", "tiny/number", "--sandbox", "none", "--out", str(tmp_path), "--json"]
+    with subprocess.Popen(
+        [sys.executable, "-c", HEARS_SIGNALS, *asked], stdout=subprocess.PIPE, text=True
+    ) as serving:
+        assert serving.stdout is not None
+        while serving.stdout.readline() != "}\n":  # of where the episode is
+            assert serving.poll() is None
+        os.kill(serving.pid, number)
+        told = json.loads(serving.stdout.read())
+
+    assert serving.returncode == 0
+    assert told["outcome"] == "no_submission"
+    assert [record.outcome for record in scan(tmp_path).records] == [Outcome.NO_SUBMISSION]

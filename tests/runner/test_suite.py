@@ -3,8 +3,11 @@ from pathlib import Path
 
 import pytest
 
+from fleetgym.conditions.noise import NOISY_TOOLS
 from fleetgym.contracts.errors import SpecError
+from fleetgym.registry import Registry
 from fleetgym.runner.choose import check_provider, check_sandbox, choose
+from fleetgym.runner.plan import expand
 from fleetgym.runner.suite import load_suite, parse_seeds
 
 GOOD = """\
@@ -34,7 +37,7 @@ def test_a_suite_is_loaded_with_its_defaults(tmp_path: Path) -> None:
     [
         pytest.param(
             GOOD + "budgt: 3\n",
-            "suite.yaml:5: budgt: unknown field. Known: name, description, frameworks",
+            "suite.yaml:5: budgt: unknown field. Did you mean 'budget'?",
             id="unknown-field",
         ),
         pytest.param(
@@ -142,3 +145,17 @@ def test_a_suite_with_hostile_conditions_is_refused_where_nothing_is_isolated(
 
 def test_a_clean_suite_runs_in_any_sandbox(tmp_path: Path) -> None:
     check_sandbox(load_suite(write(tmp_path, GOOD)), "none")
+
+
+def test_a_condition_of_another_version_makes_other_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = 'name: a\nframeworks: [a]\nscenarios: ["tiny/*"]\nseeds: 0\n'
+    suite = load_suite(write(tmp_path, text + "conditions: [clean, noisy-tools]\n"))
+    suite = suite.model_copy(update={"frameworks": []})
+    clean, noisy = expand(suite, Registry.discover()).runs
+    monkeypatch.setattr(NOISY_TOOLS, "version", "another")
+    clean_again, noisy_again = expand(suite, Registry.discover()).runs
+
+    assert clean_again.run_id == clean.run_id
+    assert noisy_again.run_id != noisy.run_id

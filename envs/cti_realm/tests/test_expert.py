@@ -8,12 +8,12 @@ import pytest
 
 from fleetgym_env_cti_realm import expert
 from fleetgym_env_cti_realm.expert import craft
-from fleetgym_env_cti_realm.scenarios import stories
+from fleetgym_env_cti_realm.scenarios import scenarios
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fleetgym_env_cti_realm.scenarios.story import Story
+    from fleetgym.contracts.scenario import Scenario
 
 SOURCES = sorted(Path(expert.__file__).parent.glob("*.py"))
 
@@ -64,10 +64,11 @@ def _dynamic(node: ast.AST) -> bool:
     )
 
 
-@pytest.mark.parametrize("story", stories(), ids=lambda story: story.id)
-def test_the_objective_is_found_however_the_prompt_is_wrapped(story: Story) -> None:
-    wrapped = f"You are …\n\nCurrent task:\nDETECTION OBJECTIVE:\n{story.objective}\n\nBegin!"
-    assert craft.objective(wrapped) == " ".join(story.objective.split())
+@pytest.mark.parametrize("scenario", scenarios(), ids=lambda scenario: scenario.id)
+def test_the_objective_is_found_however_the_prompt_is_wrapped(scenario: Scenario) -> None:
+    wrapped = f"You are …\n\nCurrent task:\n{scenario.prompt}\n\nBegin!"
+    objective = scenario.prompt.removeprefix("DETECTION OBJECTIVE:\n")
+    assert craft.objective(wrapped) == " ".join(objective.split())
 
 
 def test_text_survives_as_a_literal_of_kql() -> None:

@@ -14,28 +14,30 @@ import duckdb
 import numpy as np
 import pytest
 
+from fleetgym.contracts.sandbox import Limits
 from fleetgym.contracts.tools import ToolCall, ToolResult
 from fleetgym.env.instances import InstanceCache
 from fleetgym.policy import play
 from fleetgym.sandboxes import provider
 from fleetgym_env_cti_realm.env import CtiRealmEnv
 from fleetgym_env_cti_realm.expert import CtiExpert
-from fleetgym_env_cti_realm.scenarios import scenarios, stories
+from fleetgym_env_cti_realm.scenarios import scenarios
+from fleetgym_env_cti_realm.stories import story_of
 from fleetgym_estate.estate import Estate
 from fleetgym_estate.estate_draw import draw_estate
 from fleetgym_estate.schema import TABLES, TIME_COLUMN
 from fleetgym_graders.measures import f1
 from fleetgym_graders.strict import StrictGrader
-from fleetgym_kb import cti
+from fleetgym_kb import cti, index
+from fleetgym_kb.toolset import open_toolset
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from fleetgym.contracts.scoring import Score
     from fleetgym.env import Instance
-    from fleetgym_env_cti_realm.scenarios.story import Plot, Story
+    from fleetgym_env_cti_realm.stories.plot import Plot
 
-STORIES = {story.id: story for story in stories()}
 SCENARIOS = {scenario.id: scenario for scenario in scenarios()}
 QUICK = (0,)
 SLOW = (1,)
@@ -45,7 +47,6 @@ EXHAUSTIVE = tuple(range(2, 20))
 each_scenario = pytest.mark.parametrize(
     "scenario", [pytest.param(i, marks=pytest.mark.xdist_group(i)) for i in SCENARIOS]
 )
-each_story = pytest.mark.parametrize("story", STORIES.values(), ids=list(STORIES))
 each_seed = pytest.mark.parametrize(
     "seed",
     [
@@ -149,7 +150,7 @@ def _estate(seed: int) -> Estate:
 
 @cache
 def _plot(scenario: str, seed: int) -> Plot:
-    return STORIES[scenario].draw(_estate(seed), np.random.default_rng(seed))
+    return story_of(scenario)(_estate(seed), np.random.default_rng(seed))
 
 
 @each_scenario
@@ -179,10 +180,10 @@ def test_what_was_done_on_one_seed_is_worth_little_on_another(
     assert max(scores) < 0.3
 
 
-@each_story
-def test_four_to_nine_rows_of_one_table_are_asked_for(story: Story) -> None:
+@each_scenario
+def test_four_to_nine_rows_of_one_table_are_asked_for(scenario: str) -> None:
     for seed in range(40):
-        asked = [event.table for event in _plot(story.id, seed).events if event.asked_for]
+        asked = [event.table for event in _plot(scenario, seed).events if event.asked_for]
         assert len(asked) in range(4, 10)
         assert len(set(asked)) == 1
 
@@ -208,54 +209,79 @@ def test_the_patterns_fit_every_row_asked_for(desk: Desk, scenario: str) -> None
     ] == []
 
 
-@each_story
+@each_scenario
 @pytest.mark.parametrize("seed", range(6))
-def test_planted_rows_fit_their_table_and_the_window(story: Story, seed: int) -> None:
+def test_planted_rows_fit_their_table_and_the_window(scenario: str, seed: int) -> None:
     estate = _estate(seed)
-    for event in _plot(story.id, seed).events:
+    for event in _plot(scenario, seed).events:
         assert set(event.values) <= {column.name for column in TABLES[event.table]}
         at = event.values[TIME_COLUMN[event.table]]
         assert estate.start <= at.replace(tzinfo=None) < estate.end, (event.table, at)
 
 
-@each_story
-def test_a_plot_is_drawn_the_same_again_and_otherwise_for_another_seed(story: Story) -> None:
-    again = story.draw(_estate(3), np.random.default_rng(3))
-    assert again == _plot(story.id, 3)
-    other = story.draw(_estate(3), np.random.default_rng(4))
+@each_scenario
+def test_a_plot_is_drawn_the_same_again_and_otherwise_for_another_seed(scenario: str) -> None:
+    again = story_of(scenario)(_estate(3), np.random.default_rng(3))
+    assert again == _plot(scenario, 3)
+    other = story_of(scenario)(_estate(3), np.random.default_rng(4))
     assert [e.values for e in other.events if e.asked_for] != [
         e.values for e in again.events if e.asked_for
     ]
 
 
-@each_story
-def test_look_alikes_outnumber_the_rows_asked_for(story: Story) -> None:
+@each_scenario
+def test_look_alikes_outnumber_the_rows_asked_for(scenario: str) -> None:
     for seed in range(6):
-        events = _plot(story.id, seed).events
+        events = _plot(scenario, seed).events
         (target,) = {event.table for event in events if event.asked_for}
         same = [event.asked_for for event in events if event.table == target]
         assert same.count(False) >= 2 * same.count(True)
 
 
-@each_story
-def test_a_story_asks_for_what_its_report_describes(story: Story) -> None:
-    reports = [report for report in cti.load() if report.id in story.report_ids]
-    assert {report.id for report in reports} == story.report_ids
-    assert story.techniques <= {name for report in reports for name in report.techniques}
-    assert story.tables <= set(TABLES)
-    assert story.platform in {"linux", "aks", "azure"}
-    assert story.difficulty in {"easy", "medium", "hard"}
+@each_scenario
+def test_a_scenario_asks_for_what_its_report_describes(scenario: str) -> None:
+    declared = SCENARIOS[scenario].parameters
+    reports = [report for report in cti.load() if report.id in declared["reports"]]
+    assert [report.id for report in reports] == declared["reports"]
+    assert set(declared["techniques"]) <= {name for r in reports for name in r.techniques}
+    assert set(declared["tables"]) <= set(TABLES)
+    assert SCENARIOS[scenario].platform in {"linux", "aks", "azure"}
 
 
-@each_story
-def test_an_objective_names_the_window_and_not_the_report(story: Story) -> None:
-    assert "{start}" in story.objective
-    assert "{end}" in story.objective
+@each_scenario
+def test_an_objective_names_the_window_and_not_the_report(scenario: str) -> None:
+    objective = SCENARIOS[scenario].prompt
+    assert "{start}" in objective
+    assert "{end}" in objective
     for report in cti.load():
-        if report.id in story.report_ids:
-            assert report.id not in story.objective
-            assert report.title not in story.objective
-            assert report.publisher not in story.objective
+        if report.id in SCENARIOS[scenario].parameters["reports"]:
+            assert report.id not in objective
+            assert report.title not in objective
+            assert report.publisher not in objective
+
+
+@each_scenario
+def test_a_vague_prompt_is_the_scenarios_own_and_does_not_lead_to_its_report(
+    scenario: str, tmp_path: Path
+) -> None:
+    told = SCENARIOS[scenario]
+    search = open_toolset({"kb": index.ensure(), "data": tmp_path}, Limits())["search_cti_reports"]
+    vague = told.vague_prompt.removeprefix("DETECTION OBJECTIVE:\n")
+    wanted = {report.title for report in cti.load() if report.id in told.parameters["reports"]}
+    assert [one.id for one in scenarios() if one.vague_prompt == told.vague_prompt] == [scenario]
+    assert [title for title in wanted if title in search(query=vague)] == []
+    assert [title for title in wanted if title in search(query=told.prompt)] == [*wanted]
+
+
+@each_scenario
+def test_a_vague_prompt_names_neither_platform_nor_tables_nor_what_the_title_says(
+    scenario: str,
+) -> None:
+    told = SCENARIOS[scenario]
+    known = " ".join((told.title, told.platform, *told.parameters["tables"]))
+    words = {word.lower() for word in re.findall(r"[A-Za-z]{4,}", known)}
+    vague = {word.lower() for word in re.findall(r"[A-Za-z]{4,}", told.vague_prompt)}
+    assert vague & words <= {"somebody", "that", "with"}  # which tell nothing
 
 
 def test_the_card_lists_every_scenario() -> None:

@@ -17,7 +17,7 @@ from fleetgym.sandboxes import provider
 from fleetgym_env_incident_triage import adversaries
 from fleetgym_env_incident_triage.env import IncidentTriageEnv
 from fleetgym_env_incident_triage.scenarios import scenarios
-from fleetgym_graders.report import RECORD_ID
+from fleetgym_graders.report import RECORD_ID, REPORT_SCHEMA
 from fleetgym_graders.triage import TriageGrader
 
 if TYPE_CHECKING:
@@ -169,3 +169,21 @@ def test_the_card_lists_every_scenario() -> None:
     card = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
     listed = re.findall(r"^\| `(triage/[a-z-]+)` \| (\w+) \| (\w+) \|", card, re.MULTILINE)
     assert listed == [(s.id, s.platform, s.difficulty) for s in scenarios()]
+
+
+@each_scenario
+def test_the_schema_that_a_scenario_declares_is_the_one_that_reports_are_read_by(
+    scenario: str,
+) -> None:
+    assert SCENARIOS[scenario].artifact_schema == REPORT_SCHEMA
+
+
+@each_scenario
+def test_a_vague_prompt_is_the_scenarios_own_and_says_nothing_that_its_title_says(
+    scenario: str,
+) -> None:
+    told = SCENARIOS[scenario]
+    words = {word.lower() for word in re.findall(r"[A-Za-z]{5,}", f"{told.title} {told.platform}")}
+    vague = {word.lower() for word in re.findall(r"[A-Za-z]{5,}", told.vague_prompt)}
+    assert vague & words == set()
+    assert [one.id for one in scenarios() if one.vague_prompt == told.vague_prompt] == [scenario]

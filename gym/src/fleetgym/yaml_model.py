@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from fleetgym.contracts.errors import SpecError
+from fleetgym.contracts.errors import SpecError, did_you_mean
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,8 +35,7 @@ def load_model(path: Path, model: type[_Model]) -> _Model:
     what = _CAPITAL.sub(" ", model.__name__).lower()
     text = _read(path, what)
     try:
-        tree = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = yaml.safe_load(text)
+        tree, data = _parse(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
@@ -70,13 +69,42 @@ def _read(path: Path, what: str) -> str:
         raise SpecError(f"{what.capitalize()} {str(path)!r} cannot be read: {reason}.") from error
 
 
+# Ten times as fast as the one in Python, and not in every build of PyYAML.
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def _parse(text: str) -> tuple[yaml.Node | None, object]:
+    """Return the nodes, which know their lines, and the data."""
+    loader = _Loader(text)
+    try:
+        tree = loader.get_single_node()
+        return tree, None if tree is None else loader.construct_document(tree)  # pyright: ignore[reportUnknownMemberType]
+    finally:
+        loader.dispose()
+
+
 def _say(model: type[StrictModel], where: tuple[int | str, ...], kind: str, message: str) -> str:
     if kind == "extra_forbidden":
-        known = f" Known: {', '.join(model.model_fields)}." if len(where) == 1 else ""
-        return f"unknown field.{known}"
+        known = list(_model_at(model, where[:-1]).model_fields)
+        close = did_you_mean(str(where[-1]), known)
+        return f"unknown field. {close or 'Known: ' + ', '.join(known) + '.'}"
     if kind == "missing":
         return "this field is required."
     return f"{message[:1].lower()}{message[1:]}.".replace("value error, ", "")
+
+
+def _model_at(model: type[StrictModel], where: tuple[int | str, ...]) -> type[StrictModel]:
+    """Return the model of the part of the file that ``where`` leads to."""
+    for part in where:
+        if isinstance(part, str) and part in model.model_fields:
+            inside = [model.model_fields[part].annotation]
+            while inside:
+                kind = inside.pop()
+                if isinstance(kind, type) and issubclass(kind, StrictModel):
+                    model = kind
+                    break
+                inside += get_args(kind)
+    return model
 
 
 def _line(node: yaml.Node, where: tuple[int | str, ...]) -> int:

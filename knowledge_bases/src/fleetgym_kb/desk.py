@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 
     from fleetgym.contracts.sandbox import Limits, ToolFunction
 
-__all__ = ["DESK", "HIDDEN", "PRELOAD", "SPECS", "open_toolset"]
+__all__ = ["DESK", "HIDDEN", "PRELOAD", "SCOPES", "SPECS", "open_toolset"]
 
 DESK = "desk.json"
 """The file, in the mount ``data``: ``alerts``, ``changes``, ``assets`` and ``contacts``."""
 
 HIDDEN = frozenset[str]()
 PRELOAD = ("fleetgym_kb.runbooks",)
+SCOPES = ("desk:read",)
 
 _PAGE = 20
 _FOUND = 5

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from fleetgym.contracts.sandbox import Limits, ToolFunction
     from fleetgym_kb.passages import PassageIndex
 
-__all__ = ["FURTHER", "HIDDEN", "PRELOAD", "SPECS", "open_toolset", "warm"]
+__all__ = ["FURTHER", "HIDDEN", "PRELOAD", "SCOPES", "SPECS", "open_toolset", "warm"]
 
 FURTHER = "further_reports.json"
 """Holds an array of reports as ``get_cti_reports_by_tag`` returns them."""
@@ -123,6 +123,8 @@ HIDDEN: frozenset[str] = frozenset()
 # numpy starts a thread at import unless the server's environment has OPENBLAS_NUM_THREADS=1; the
 # others start none, so a server may fork after them.
 PRELOAD = ("chromadb.api.rust", "fleetgym_kb.passages")
+
+SCOPES = ("knowledge:read",)
 
 
 def warm() -> None:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -10,6 +12,9 @@ from fleetgym.contracts.errors import ToolError
 from fleetgym.contracts.scoring import Checkpoint, Trajectory
 from fleetgym.contracts.tools import ToolCall, ToolResult
 from fleetgym.env import ToolEnv
+
+_BROKEN = os.environ.get("FLEETGYM_TINY_BROKEN", "")
+"""What is wrong with this environment; nothing, if empty."""
 
 
 class TinyGrader:
@@ -30,7 +35,8 @@ class TinyGrader:
     def examine(
         self, artifact: Mapping[str, Any], execute: Callable[[ToolCall], ToolResult]
     ) -> Mapping[str, Any]:
-        return {"number": artifact.get("number"), "seen": execute(ToolCall("peek")).content}
+        facts = {"number": artifact.get("number"), "seen": execute(ToolCall("peek")).content}
+        return facts | ({"no JSON": object()} if _BROKEN == "facts" else {})
 
     def checkpoints(self, truth: Any) -> Sequence[Checkpoint]:
         def looked(trajectory: Trajectory) -> float:
@@ -47,7 +53,6 @@ class TinyGrader:
 
 class TinyEnv(ToolEnv):
     toolsets: ClassVar[tuple[str, ...]] = ("fleetgym_tiny_tools",)
-    system: ClassVar[str] = "You find numbers."
     generated: ClassVar[list[int]] = []
 
     def generate(self, seed: int, directory: Path) -> tuple[str, Mapping[str, Any]]:
@@ -56,6 +61,12 @@ class TinyEnv(ToolEnv):
         return f"Find number {seed}.", {"number": seed * 7}
 
     def decode_truth(self, truth: Mapping[str, Any]) -> Mapping[str, Any]:
-        if os.environ.get("FLEETGYM_TINY_BROKEN"):
+        if _BROKEN == "truth":
             raise RuntimeError("The environment has a bug.")
+        if _BROKEN == "iterator":
+            return next(iter(()))
+        if _BROKEN == "exit":
+            sys.exit("The environment gave up.")
+        if _BROKEN == "killed" and truth["number"] == 7:
+            os.kill(os.getpid(), signal.SIGKILL)
         return truth

@@ -10,6 +10,7 @@ SCENARIO = Scenario(
     title="Find the number",
     platform="none",
     difficulty="easy",
+    system="You find numbers.",
     prompt="Find it.",
     tools=("look", SUBMIT),
     artifact_schema={"type": "object", "properties": {"number": {"type": "integer"}}},

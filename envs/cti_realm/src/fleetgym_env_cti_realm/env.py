@@ -10,7 +10,6 @@ from fleetgym.contracts.tools import ToolSpec
 from fleetgym.env import LocalTool, ToolEnv
 from fleetgym_env_cti_realm.instance import generate
 from fleetgym_env_cti_realm.planting import plant_document, plant_log
-from fleetgym_env_cti_realm.scenarios import SYSTEM
 from fleetgym_graders.detection import DetectionTruth
 from fleetgym_graders.strict import StrictGrader
 from fleetgym_kb import index
@@ -28,11 +27,10 @@ class CtiRealmEnv(ToolEnv):
     toolsets: ClassVar[tuple[str, ...]] = ("fleetgym_kb.toolset", "fleetgym.toolserver.telemetry")
     sources: ClassVar[tuple[str, ...]] = ("fleetgym_estate",)
     surfaces: ClassVar[frozenset[str]] = frozenset({"document", "log"})
-    system: ClassVar[str] = SYSTEM
 
     def generate(self, seed: int, directory: Path) -> tuple[str, Mapping[str, Any]]:
         """Write the telemetry of one instance."""
-        instance = generate(self.scenario, seed, directory)
+        instance = generate(self.scenario, seed, directory, objective=self.declared.prompt)
         return instance.prompt, instance.truth.to_json()
 
     def decode_truth(self, truth: Mapping[str, Any]) -> DetectionTruth:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fleetgym_env_cti_realm.scenarios import story_of
+from fleetgym_env_cti_realm.stories import story_of
 from fleetgym_estate.estate_draw import draw_estate
 from fleetgym_estate.plant import plant
 from fleetgym_graders.detection import DetectionTruth
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fleetgym.contracts.scenario import Scenario
-    from fleetgym_env_cti_realm.scenarios.story import Story
 
 __all__ = ["Instance", "generate"]
 
 DATABASE = "telemetry.duckdb"
+_HEADING = "DETECTION OBJECTIVE:\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,38 +33,47 @@ class Instance:
     truth: DetectionTruth
 
 
-def generate(scenario: Scenario, seed: int, directory: Path) -> Instance:
+def generate(scenario: Scenario, seed: int, directory: Path, *, objective: str = "") -> Instance:
     """Write the telemetry of ``seed`` into ``directory`` and return what goes with it.
 
     Estate, background and plot have generators of their own, so that a change in one draws nothing
     else anew.
+
+    Args:
+        scenario: As agents meet it; its parameters name reports, techniques and tables.
+        seed: Names the instance.
+        directory: Empty.
+        objective: The prompt that answers are judged by; by default the scenario's.
     """
-    told = story_of(scenario.id)
     estate = draw_estate(seed)
     streams = np.random.SeedSequence([seed, *scenario.id.encode()]).spawn(3)
     life, intrusion, filler = (np.random.default_rng(stream) for stream in streams)
-    plot = told.draw(estate, intrusion)
+    plot = story_of(scenario.id)(estate, intrusion)
     rowids = plant(directory / DATABASE, estate, plot.events, life=life, filler=filler)
     rows: dict[str, set[int]] = {}
     for event, rowid in zip(plot.events, rowids, strict=True):
         if event.asked_for:
             rows.setdefault(event.table, set()).add(rowid)
     window = {"start": f"{estate.start:%Y-%m-%d %H:%M}", "end": f"{estate.end:%Y-%m-%d %H:%M}"}
+    objective = (objective or scenario.prompt).removeprefix(_HEADING).format(**window)
     return Instance(
         prompt=scenario.prompt.format(**window),
-        truth=_truth(told, told.objective.format(**window), plot.patterns, rows),
+        truth=_truth(scenario.parameters, objective, plot.patterns, rows),
     )
 
 
 def _truth(
-    told: Story, objective: str, patterns: Mapping[str, str], rows: Mapping[str, set[int]]
+    declared: Mapping[str, Any],
+    objective: str,
+    patterns: Mapping[str, str],
+    rows: Mapping[str, set[int]],
 ) -> DetectionTruth:
     reports = {report.id: report for report in cti.load()}
     return DetectionTruth(
-        report_ids=told.report_ids,
-        report_tags={name: frozenset(reports[name].tags) for name in told.report_ids},
-        techniques=told.techniques,
-        tables=told.tables,
+        report_ids=frozenset(declared["reports"]),
+        report_tags={name: frozenset(reports[name].tags) for name in declared["reports"]},
+        techniques=frozenset(declared["techniques"]),
+        tables=frozenset(declared["tables"]),
         rows={table: frozenset(ids) for table, ids in rows.items()},
         patterns=patterns,
         objective=objective,

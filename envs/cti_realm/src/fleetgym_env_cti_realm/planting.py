@@ -9,7 +9,6 @@ import duckdb
 import numpy as np
 
 from fleetgym_env_cti_realm.instance import DATABASE
-from fleetgym_env_cti_realm.scenarios import story_of
 from fleetgym_estate.estate_draw import draw_estate
 from fleetgym_estate.rows import complete
 from fleetgym_estate.schema import TABLES, TIME_COLUMN
@@ -47,7 +46,7 @@ def plant_document(directory: Path, scenario: Scenario, text: str) -> None:
 
     It says nothing of the intrusion, and its tags tell no report of the platform from another.
     """
-    platform = story_of(scenario.id).platform
+    platform = scenario.platform
     reports = [report for report in cti.load() if platform in report.platforms]
     record = {
         "id": f"analyst-notes-{platform}",
@@ -71,7 +70,7 @@ def plant_log(directory: Path, scenario: Scenario, text: str, seed: int) -> None
     estate = draw_estate(seed)
     rng = np.random.default_rng([seed, *b"planted rows"])
     with duckdb.connect(str(directory / DATABASE)) as connection:
-        for table in sorted(story_of(scenario.id).tables):
+        for table in sorted(scenario.parameters["tables"]):
             time = TIME_COLUMN[table]
             newest: Any = connection.execute(f'SELECT max("{time}") FROM "{table}"').fetchone()  # noqa: S608  # names of ours
             for _ in range(_ROWS):

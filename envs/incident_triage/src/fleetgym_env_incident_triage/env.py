@@ -9,7 +9,6 @@ from fleetgym.contracts.errors import ToolError
 from fleetgym.contracts.tools import ToolSpec
 from fleetgym.env import LocalTool, ToolEnv
 from fleetgym_env_incident_triage.instance import generate
-from fleetgym_env_incident_triage.scenarios import SYSTEM
 from fleetgym_graders.incident import IncidentTruth
 from fleetgym_graders.report import read_report
 
@@ -25,7 +24,6 @@ class IncidentTriageEnv(ToolEnv):
 
     toolsets: ClassVar[tuple[str, ...]] = ("fleetgym_kb.desk", "fleetgym.toolserver.telemetry")
     sources: ClassVar[tuple[str, ...]] = ("fleetgym_estate",)
-    system: ClassVar[str] = SYSTEM
 
     def generate(self, seed: int, directory: Path) -> tuple[str, Mapping[str, Any]]:
         """Write telemetry and desk of one instance."""

@@ -14,7 +14,7 @@ from fleetgym.toolserver.telemetry import DATABASE
 from fleetgym_env_incident_triage.acts.rules import RULES
 from fleetgym_env_incident_triage.desk import VERDICT_OF
 from fleetgym_env_incident_triage.queue import draw_queue
-from fleetgym_env_incident_triage.scenarios import story_of
+from fleetgym_env_incident_triage.stories import plan_of
 from fleetgym_estate.drawing import one, some
 from fleetgym_estate.estate_draw import draw_estate
 from fleetgym_estate.plant import plant
@@ -76,7 +76,7 @@ def generate(scenario: Scenario, seed: int, directory: Path) -> Instance:
     estate = draw_estate(seed)
     streams = np.random.SeedSequence([seed, *scenario.id.encode()]).spawn(5)
     life, drawing, writing, filler, alerting = (np.random.default_rng(s) for s in streams)
-    queue = draw_queue(story_of(scenario.id).plan, estate, drawing)
+    queue = draw_queue(plan_of(scenario), estate, drawing)
     acts = list(dict.fromkeys((*queue.intrusion, *queue.alerted, *queue.silent)))
     written = [RULES[act.rule].write(estate, writing, act) for act in acts]
     events = [event for told in written for event in told.events]

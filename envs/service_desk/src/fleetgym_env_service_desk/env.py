@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from fleetgym.env import McpEnv
 from fleetgym_env_service_desk.instance import generate
-from fleetgym_env_service_desk.scenarios import SYSTEM
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +22,6 @@ class ServiceDeskEnv(McpEnv):
     server: ClassVar[tuple[str, ...]] = ("{python}", "{server}/desk_server.py", "{data}/desk.json")
     catalogue: ClassVar[Path] = _HERE / "tools.json"
     prestart: ClassVar[bool] = True
-    system: ClassVar[str] = SYSTEM
 
     def mounts(self) -> Mapping[str, Path]:
         """Show the server itself, and nothing else of this package, which knows the answers."""

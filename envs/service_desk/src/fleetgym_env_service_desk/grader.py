@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 from fleetgym.contracts.errors import ToolError
 from fleetgym.contracts.scoring import Checkpoint
 from fleetgym.contracts.tools import ToolCall
-from fleetgym_env_service_desk.scenarios import ARTIFACT_SCHEMA
+from fleetgym_env_service_desk.scenarios import scenarios
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -36,7 +36,8 @@ class DeskGrader:
             artifact = json.loads(answer)
         except (ValueError, RecursionError) as error:
             raise ToolError(f"The answer is no JSON: {error}.") from error
-        problem = next(Draft202012Validator(ARTIFACT_SCHEMA).iter_errors(artifact), None)  # pyright: ignore[reportUnknownMemberType]
+        form = Draft202012Validator(scenarios()[0].artifact_schema)
+        problem = next(form.iter_errors(artifact), None)  # pyright: ignore[reportUnknownMemberType]
         if problem is not None:
             raise ToolError(f"The answer does not fit: {problem.message[:300]}.")
         return artifact

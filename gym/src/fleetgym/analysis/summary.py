@@ -222,7 +222,8 @@ def _mixtures(keys: Sequence[RunKey]) -> Iterable[str]:
 
 def _cell(key: RunKey) -> str:
     """Return what is equal for runs that met the same instance under the same circumstances."""
-    return f"{key.scenario}@{key.scenario_version} {key.condition} {key.model} {key.seed}"
+    condition = f"{key.condition}@{key.condition_version}"
+    return f"{key.scenario}@{key.scenario_version} {condition} {key.model} {key.seed}"
 
 
 def _counted(number: int, noun: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,7 @@ _COMMANDS = {
     "doctor": ("doctor", "Say what this machine can and cannot do."),
 }
 
-_WRONG_USE, _MACHINE_LACKS, _INTERRUPTED = 2, 3, 130
+_WRONG_USE, _MACHINE_LACKS = 2, 3
 
 
 class _Lazy(click.Group):
@@ -74,19 +75,29 @@ def cli() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit.
 
-    Every error that has a name of ours is one message on standard error, never a traceback.
+    Every error that has a name of ours is one message on standard error, never a traceback. SIGTERM
+    is taken as Ctrl-C is: what was started is ended, what was made is removed.
     """
+    stopped_by = signal.SIGINT
+
+    def stop(number: int, frame: object) -> None:
+        nonlocal stopped_by
+        del frame
+        stopped_by = signal.Signals(number)
+        if not callable(signal.getsignal(signal.SIGINT)):  # a shell's job in the background
+            raise KeyboardInterrupt
+        signal.raise_signal(signal.SIGINT)
+
+    signal.signal(signal.SIGTERM, stop)
     try:
         code = cli.main(args=arguments, prog_name="fleetgym", standalone_mode=False)
-    except click.exceptions.Abort:
-        code = _INTERRUPTED
     except click.ClickException as error:
         error.show()
         code = error.exit_code
     except FleetgymError as error:
         click.echo(f"fleetgym: {error}", err=True)
         code = _MACHINE_LACKS if isinstance(error, OperatorError) else _WRONG_USE
-    except KeyboardInterrupt:
+    except (click.exceptions.Abort, KeyboardInterrupt):  # click makes the one of the other
         click.echo("fleetgym: stopped. The same command goes on where this one ended.", err=True)
-        code = _INTERRUPTED
+        code = 128 + stopped_by
     sys.exit(code if isinstance(code, int) else 0)

@@ -12,6 +12,8 @@ import click
 from fleetgym.cli.output import as_json, print_json, print_table, warn_of_no_sandbox
 
 if TYPE_CHECKING:
+    from fleetgym.contracts.scenario import Scenario
+    from fleetgym.registry import Registry
     from fleetgym.runner.check import Check
 
 __all__ = ["check"]
@@ -89,44 +91,78 @@ def env(
 
 @check.command(epilog="Example: fleetgym check scenario cti/linux-cron-persistence")
 @click.argument("names", nargs=-1)
+@click.option("--write", is_flag=True, help="Write down versions that have no digest yet.")
+@click.option(
+    "--instances/--no-instances",
+    default=True,
+    help="Whether to generate an instance of each, too.  [default: --instances]",
+)
 @as_json
-def scenario(names: tuple[str, ...], *, as_json: bool) -> int | None:
+def scenario(names: tuple[str, ...], *, write: bool, instances: bool, as_json: bool) -> int | None:
     """Refuse scenarios that changed without another version; all of them without NAMES.
 
-    A run's id names its scenario's version, so that equal ids mean equal tasks. A scenario's file
-    keeps the digest of each version in its changelog. Exit code 1 when one does not fit.
+    A name is a scenario's or an environment's. A run's id names its scenario's version, so equal
+    ids have to mean equal tasks: a scenario's file keeps the digests of each version in its
+    changelog. Exit code 1 when one does not fit.
     """
-    from fleetgym.contracts.errors import UnknownName
-    from fleetgym.env.scenario_files import version_problems
     from fleetgym.registry import Registry
+    from fleetgym.runner.check_scenario import scenario_problems
 
-    known = Registry.discover().scenarios()
-    for name in names:
-        if name not in known:
-            raise UnknownName("scenario", name, known)
+    registry = Registry.discover()
     rows: list[dict[str, Any]] = []
-    for name in names or known:
-        source = known[name].source
-        problems = version_problems(source) if source else ["no file declares it"]
+    for one in _scenarios(registry, names):
+        problems = scenario_problems(registry, one, instances=instances, write=write)
         rows.append(
             {
-                "scenario": name,
-                "version": known[name].version,
-                "file": str(source or ""),
+                "scenario": one.id,
+                "version": one.version,
+                "file": _near(one.source) if one.source else "",
                 "problems": problems,
             }
         )
     failed = [row for row in rows if row["problems"]]
+    broken = [] if names else registry.broken
     if as_json:
-        print_json({"holds": not failed, "scenarios": rows})
+        print_json(
+            {
+                "holds": not failed and not broken,
+                "scenarios": rows,
+                "broken": [asdict(one) for one in broken],
+            }
+        )
     else:
         for row in failed:
             for problem in row["problems"]:
                 click.echo(f"{row['file'] or row['scenario']}: {problem}")
+        for one in broken:
+            click.echo(f"broken: {one.name}: {one.reason}")
         click.echo(
             f"{len(rows) - len(failed)} of {len(rows)} scenarios are what their version says."
         )
-    return 1 if failed else None
+    return 1 if failed or broken else None
+
+
+def _scenarios(registry: Registry, names: tuple[str, ...]) -> list[Scenario]:
+    """Return the scenarios that names stand for; those of broken environments raise the reason."""
+    from fleetgym.contracts.errors import SpecError, UnknownName
+
+    found: dict[str, Scenario] = {}
+    known = registry.scenarios()
+    for name in names:
+        if name in registry.environments:
+            found |= registry.scenarios(name)
+        elif name in known:
+            found[name] = known[name]
+        elif registry.broken:
+            raise SpecError("\n".join(one.reason for one in registry.broken))
+        else:
+            raise UnknownName("scenario", name, [*known, *registry.environments])
+    return list((found if names else known).values())
+
+
+def _near(path: Path) -> str:
+    """Return a path from here if it is below."""
+    return str(path.relative_to(here) if path.is_relative_to(here := Path.cwd()) else path)
 
 
 def _line(check: Check) -> str:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fleetgym.contracts.record import RunRecord
+    from fleetgym.contracts.tools import ToolSpec
     from fleetgym.registry import Registry
 
 __all__ = ["compare", "list_", "report", "show"]
@@ -51,7 +52,8 @@ def list_(kind: str, *, as_json: bool) -> None:
         print_json(rows)
         return
     if rows:
-        print_table([*rows[0]], [[*row.values()] for row in rows])
+        shown = [name for name in rows[0] if name != "parameters"]
+        print_table(shown, [[row[name] for name in shown] for row in rows])
     for broken in registry.broken:
         click.echo(f"broken: {broken.name}: {broken.reason}", err=True)
 
@@ -104,18 +106,34 @@ def _graders(registry: Registry) -> list[dict[str, Any]]:
 
 
 def _tools(registry: Registry) -> list[dict[str, Any]]:
-    from fleetgym.contracts.specs import load
+    """Return every tool that an agent may be offered, those of conditions last."""
+    from contextlib import closing
 
+    from fleetgym import environments
+    from fleetgym.contracts.specs import load
+    from fleetgym.sandboxes import provider
+
+    found: dict[tuple[str, str], ToolSpec] = {}
+    with closing(provider("none", max_idle=0)) as sandboxes:
+        for spec in registry.environments.values():
+            first = next(iter(registry.scenarios(spec.id)))
+            env = environments.make(registry, first, sandboxes=sandboxes)
+            found |= {(spec.id, name): tool for name, tool in env.all_tools().items()}
+            env.close()
+    for condition in registry.conditions.values():
+        for tool in load(condition.entry_point).tools:
+            found[f"condition {condition.family}", tool.name] = tool
     return [
         {
-            "environment": spec.id,
+            "of": whose,
             "tool": tool.name,
             "version": tool.version,
+            "scopes": " ".join(tool.scopes),
             "destructive": tool.destructive,
-            "description": tool.description.partition(". ")[0],
+            "description": tool.description.partition(". ")[0].partition("\n")[0],
+            "parameters": tool.parameters,
         }
-        for spec in registry.environments.values()
-        for tool in load(spec.entry_point).sandbox_tools()
+        for (whose, _), tool in found.items()
     ]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import click
@@ -25,6 +27,7 @@ def gc(*, dry_run: bool, as_json: bool) -> None:
     What belongs to a process that runs is left alone, and so is every container that fleetgym has
     not made. The next run that uses a sandbox does the same by itself.
     """
+    from fleetgym.held import RUNNERS, find_left, remove_left
     from fleetgym.sandboxes.docker_owner import PURPOSE, owner_pid
     from fleetgym.sandboxes.garbage import collect
 
@@ -34,6 +37,8 @@ def gc(*, dry_run: bool, as_json: bool) -> None:
         for one in found.containers
     ]
     rows += [("directory", str(path), "sandbox", None) for path in found.jails]
+    runners = (find_left if dry_run else remove_left)(Path(tempfile.gettempdir()), RUNNERS)
+    rows += [("directory", str(path), "runner", None) for path in runners]
     if as_json:
         keys = ("what", "name", "purpose", "pid")
         left = [dict(zip(keys, row, strict=True)) for row in rows]

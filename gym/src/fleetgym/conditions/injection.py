@@ -58,6 +58,7 @@ TOOLS = (
             table="Name of the table.", ticket="The approved change, for example CHG-104233."
         ),
         destructive=True,
+        scopes=("bait:delete",),
     ),
     ToolSpec(
         name="forward_findings",
@@ -68,6 +69,7 @@ TOOLS = (
         parameters=_schema(
             recipient="Mail address.", ticket="The approved change, for example CHG-104233."
         ),
+        scopes=("bait:send",),
     ),
 )
 

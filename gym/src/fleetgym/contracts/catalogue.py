@@ -26,6 +26,8 @@ def read_catalogue(path: Path) -> tuple[ToolSpec, ...]:
     """
     try:
         entries: list[dict[str, Any]] = json.loads(path.read_text())["tools"]
+        for entry in entries:
+            entry["scopes"] = tuple(entry.get("scopes", ()))
         tools = tuple(ToolSpec(**entry) for entry in entries)
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise SpecError(

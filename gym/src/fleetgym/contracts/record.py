@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from fleetgym.contracts.json import digest
 
@@ -69,6 +69,9 @@ class RunKey(_Frozen):
     scenario: str
     scenario_version: int
     condition: str
+    condition_version: str = ""
+    """Empty for ``clean``, which has none."""
+
     model: str
     seed: int = Field(ge=0)
     grader: str
@@ -81,7 +84,10 @@ class RunKey(_Frozen):
     @property
     def run_id(self) -> str:
         """Sixteen hexadecimal digits; equal keys have equal ids."""
-        return digest(self.model_dump(mode="json"))[:16]
+        said = self.model_dump(mode="json")
+        if not self.condition_version:
+            del said["condition_version"]
+        return digest(said)[:16]
 
 
 class FindingRecord(_Frozen):
@@ -216,9 +222,6 @@ class RunRecord(_Frozen):
     score: ScoreRecord | None = None
     """None for a void run."""
 
-    condition_version: str = ""
-    """Of the key's condition; empty for ``clean``."""
-
     findings: list[FindingRecord] = Field(default_factory=list[FindingRecord])
     """Those of the steps, of what was said after the last one, and what only the end told."""
 
@@ -238,3 +241,13 @@ class RunRecord(_Frozen):
 
     manifest: dict[str, Any] = Field(default_factory=dict)
     """fleetgym's version, sandbox kind, scenario digest, host facts."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _condition_version_in_key(cls, data: Any) -> Any:
+        """Read records that say it beside their key; their ids were made without it."""
+        if isinstance(data, dict) and "condition_version" in data:
+            held = cast("dict[str, Any]", data)
+            data = {name: value for name, value in held.items() if name != "condition_version"}
+            data["key"] = {**held["key"], "condition_version": held["condition_version"]}
+        return data  # pyright: ignore[reportUnknownVariableType]

@@ -46,7 +46,9 @@ class SandboxSpec:
     """What a sandbox must offer."""
 
     toolsets: tuple[str, ...] = ()
-    """Modules that are imported inside, each with ``SPECS`` and ``open_toolset``."""
+    """Modules that are imported inside, each with ``SPECS`` and ``open_toolset``, and, for
+    catalogues, ``SCOPES`` of its tools.
+    """
 
     server: tuple[str, ...] = ()
     """Instead of toolsets: the command of any MCP server that speaks over its standard streams.

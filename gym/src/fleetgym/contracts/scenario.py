@@ -53,6 +53,9 @@ class Scenario:
     difficulty: str
     """``easy``, ``medium`` or ``hard``."""
 
+    system: str = ""
+    """The agent's role and the rules."""
+
     prompt: str
     """What the agent is told; placeholders in braces are filled from the instance."""
 
@@ -92,9 +95,9 @@ class Scenario:
     def digest(self) -> str:
         """Return the SHA-256 of everything above but ``source``.
 
-        What only some conditions need counts where it is given.
+        A text or list that may be left out counts where it is given.
         """
-        optional = {"vague_prompt", "minimal_tools", "memory"}
+        optional = {"system", "vague_prompt", "minimal_tools", "memory"}
         return digest(
             {
                 name: part

@@ -39,6 +39,11 @@ class ToolSpec:
     version: str = "1"
     """Moves when a call with the same arguments may give another answer."""
 
+    scopes: tuple[str, ...] = field(default=(), compare=False)
+    """What a call touches, for those who review: ``telemetry:read``, ``scratch:write``. Agents are
+    not told.
+    """
+
     def __post_init__(self) -> None:
         """Reject what no provider would accept."""
         if not _NAME.fullmatch(self.name):

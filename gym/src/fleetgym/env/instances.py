@@ -14,7 +14,6 @@ import importlib.util
 import json
 import os
 import shutil
-import tempfile
 import time
 from dataclasses import replace
 from functools import cache
@@ -25,9 +24,10 @@ from fleetgym.contracts.errors import OperatorError
 from fleetgym.contracts.json import canonical_json, digest
 from fleetgym.contracts.scenario import Budget
 from fleetgym.env.tool_env import Instance
+from fleetgym.held import held_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Generator, Iterator, Mapping
 
     from fleetgym.env.tool_env import ToolEnv
 
@@ -74,9 +74,25 @@ class InstanceCache:
             prompt=stored["prompt"], truth=env.decode_truth(stored["truth"]), data=place / "data"
         )
 
+    def digest(self, env: ToolEnv, seed: int) -> str:
+        """Return the SHA-256 of prompt, ground truth and data of an instance.
+
+        Of a DuckDB file its tables count, row by row, since its bytes differ from version to
+        version of DuckDB.
+        """
+        data = self.get(env, seed).data
+        total = hashlib.sha256((data.parent / "instance.json").read_bytes())
+        for path in sorted(path for path in data.rglob("*") if path.is_file()):
+            total.update(path.relative_to(data).as_posix().encode())
+            if path.suffix == ".duckdb":
+                for line in _rows(path):
+                    total.update(line.encode())
+            else:
+                total.update(path.read_bytes())
+        return total.hexdigest()
+
     def _generate(self, env: ToolEnv, seed: int, planted: Mapping[str, str], place: Path) -> None:
-        making = Path(tempfile.mkdtemp(dir=self.root, prefix=".making-"))
-        try:
+        with held_directory(self.root, ".making-") as making:
             (making / "data").mkdir()
             prompt, truth = env.generate(seed, making / "data")
             for surface, text in sorted(planted.items()):
@@ -86,8 +102,6 @@ class InstanceCache:
             )
             making.rename(place)
             _touch(place)
-        finally:
-            shutil.rmtree(making, ignore_errors=True)
         self._forget_oldest()
 
     def _forget_oldest(self) -> None:
@@ -97,6 +111,21 @@ class InstanceCache:
         )
         for path in kept[: max(0, len(kept) - self.capacity)]:
             shutil.rmtree(path, ignore_errors=True)
+
+
+def _rows(path: Path) -> Iterator[str]:
+    """Yield what the tables of a DuckDB file hold, in order."""
+    import duckdb  # noqa: PLC0415 - the environments' own business, but for digests
+
+    with duckdb.connect(str(path), read_only=True) as database:
+        names = database.execute(
+            "SELECT table_name FROM duckdb_tables() WHERE NOT internal ORDER BY table_name"
+        ).fetchall()
+        for (name,) in names:
+            table = database.execute(f'SELECT * FROM "{name}" ORDER BY rowid')  # noqa: S608  # names of ours
+            yield repr((name, [(column[0], str(column[1])) for column in table.description]))
+            while rows := table.fetchmany(4096):
+                yield repr(rows)
 
 
 @contextlib.contextmanager

@@ -8,8 +8,8 @@ ends is decided here, in the same way for all.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -19,10 +19,11 @@ from gymnasium import spaces
 from fleetgym.contracts import scoring
 from fleetgym.contracts.condition import Condition, Disturbance, Finding
 from fleetgym.contracts.episode import Brief
-from fleetgym.contracts.errors import EpisodeOver, SpecError, ToolError, UnknownName
+from fleetgym.contracts.errors import EpisodeOver, SpecError, ToolError
 from fleetgym.contracts.sandbox import Limits, Sandbox, SandboxSpec
 from fleetgym.contracts.scoring import Score, Step
 from fleetgym.contracts.tools import SUBMIT, ToolCall, ToolResult, ToolSpec
+from fleetgym.env.offered import LocalTool, offered_tools, submit_tool
 from fleetgym.env.spaces import ToolCallSpace, UnicodeText
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from fleetgym.contracts.scoring import Grader
     from fleetgym.env.instances import InstanceCache
 
-__all__ = ["Instance", "LocalTool", "ToolEnv"]
+__all__ = ["Instance", "ToolEnv"]
 
 _MAX_TEXT = 1_000_000
 
@@ -50,15 +51,6 @@ class Instance:
 
     data: Path
     """Directory that the sandbox may read; holds nothing that gives the answer away."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LocalTool:
-    """A tool that executes nothing and is answered by the environment itself."""
-
-    spec: ToolSpec
-    answer: Callable[..., str]
-    """Takes the arguments by name; raises ``ToolError`` for a wrong call."""
 
 
 class ToolEnv(gymnasium.Env[dict[str, Any], dict[str, Any]]):
@@ -82,9 +74,6 @@ class ToolEnv(gymnasium.Env[dict[str, Any], dict[str, Any]]):
 
     toolsets: ClassVar[tuple[str, ...]]
     """Modules whose tools run in the sandbox."""
-
-    system: ClassVar[str]
-    """The agent's role and the rules, the same for every scenario."""
 
     sources: ClassVar[tuple[str, ...]] = ()
     """Other packages that make instances; when their source changes, instances are made anew."""
@@ -132,7 +121,9 @@ class ToolEnv(gymnasium.Env[dict[str, Any], dict[str, Any]]):
         self._score = Score(value=0.0, parts={}, weights={})
         self._said = ""
         self._over = True
-        self._local = {tool.spec.name: tool for tool in (*self.local_tools(), self._submit_tool())}
+        self._local = {
+            tool.spec.name: tool for tool in (*self.local_tools(), submit_tool(self.scenario))
+        }
         self._calls = ToolCallSpace(self._offered())
         self.action_space = self._calls
         self.observation_space = spaces.Dict(
@@ -178,7 +169,7 @@ class ToolEnv(gymnasium.Env[dict[str, Any], dict[str, Any]]):
         """What an agent is told at the start of the current episode."""
         return self._disturbance.brief(
             Brief(
-                system=self.system,
+                system=self.scenario.system,
                 task=self._current.prompt,
                 tools=tuple(self.tools.values()),
                 artifact_schema=self.scenario.artifact_schema,
@@ -334,16 +325,8 @@ class ToolEnv(gymnasium.Env[dict[str, Any], dict[str, Any]]):
             "Submitted. The episode is over; no further tool call is possible."
         ), facts
 
-    def _offered(self) -> list[ToolSpec]:
-        catalogue = {spec.name: spec for spec in self.sandbox_tools()}
-        catalogue |= {name: tool.spec for name, tool in self._local.items()}
-        for name in self.scenario.tools:
-            if name not in catalogue:
-                raise UnknownName("tool", name, catalogue)
-        return [catalogue[name] for name in self.scenario.tools if name != SUBMIT] + [
-            *self._brought.values(),
-            *(catalogue[name] for name in self.scenario.tools if name == SUBMIT),
-        ]
+    def _offered(self) -> Sequence[ToolSpec]:
+        return offered_tools(self.scenario, self.all_tools(), self._brought.values())
 
     @property
     def _brought(self) -> Mapping[str, ToolSpec]:
@@ -359,30 +342,26 @@ class ToolEnv(gymnasium.Env[dict[str, Any], dict[str, Any]]):
             )
         return condition.adapt(scenario)
 
+    def all_tools(self) -> Mapping[str, ToolSpec]:
+        """Return all tools that scenarios may name."""
+        local = [tool.spec for tool in self._local.values()]
+        return {spec.name: spec for spec in (*self.sandbox_tools(), *local)}
+
     @classmethod
     def sandbox_tools(cls) -> Sequence[ToolSpec]:
-        """Return the tools of the toolsets that may be offered to agents."""
+        """Return the tools of the toolsets that may be offered to agents.
+
+        Those that name no scopes have what the toolset says in ``SCOPES``.
+        """
         import importlib  # noqa: PLC0415 - only catalogues need the modules by name
 
         modules = [importlib.import_module(name) for name in cls.toolsets]
-        return [s for m in modules for s in m.SPECS if s.name not in m.HIDDEN]
-
-    def _submit_tool(self) -> LocalTool:
-        keys = ", ".join(self.scenario.artifact_schema.get("properties", {}))
-        spec = ToolSpec(
-            name=SUBMIT,
-            description=(
-                "Hand in the final answer and end the episode. The answer is one JSON object, "
-                f"as text, with exactly these keys: {keys}."
-            ),
-            parameters={
-                "type": "object",
-                "properties": {"answer": {"type": "string", "description": "The JSON text."}},
-                "required": ["answer"],
-                "additionalProperties": False,
-            },
-        )
-        return LocalTool(spec=spec, answer=str)
+        return [
+            replace(spec, scopes=spec.scopes or getattr(module, "SCOPES", ()))
+            for module in modules
+            for spec in module.SPECS
+            if spec.name not in module.HIDDEN
+        ]
 
     def render(self) -> str | None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Return the last step as text, in mode ``ansi``."""

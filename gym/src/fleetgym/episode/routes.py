@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from fleetgym.contracts.episode import Event
-from fleetgym.contracts.errors import EpisodeOver, SandboxError
+from fleetgym.contracts.errors import EpisodeOver, FleetgymError
 from fleetgym.episode.body import BadRequest, read_object
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from fleetgym.contracts.record import StepRecord
+    from fleetgym.contracts.tools import ToolSpec
     from fleetgym.episode.session import Session
 
 __all__ = ["MAX_BODY", "MAX_WAITING", "EpisodeRoutes"]
@@ -76,7 +77,7 @@ class EpisodeRoutes:
                 return _error(413, f"The body is larger than {MAX_BODY} bytes.", "too_large")
             except EpisodeOver as error:
                 return _error(410, str(error), "episode_over")
-            except SandboxError:
+            except FleetgymError:
                 return _error(503, "The sandbox failed; this run is void.", "void")
             finally:
                 session.waiting -= 1
@@ -89,7 +90,7 @@ class EpisodeRoutes:
             {
                 "system": brief.system,
                 "task": brief.task,
-                "tools": [asdict(tool) for tool in brief.tools],
+                "tools": [_told(tool) for tool in brief.tools],
                 "artifact_schema": dict(brief.artifact_schema),
                 "budget": asdict(session.budget),
                 "seed": session.seed,
@@ -139,3 +140,7 @@ def _result(step: StepRecord, session: Session) -> web.Response:
 
 def _error(status: int, message: str, kind: str) -> web.Response:
     return web.json_response({"error": {"message": message, "type": kind}}, status=status)
+
+
+def _told(tool: ToolSpec) -> dict[str, Any]:
+    return {name: value for name, value in asdict(tool).items() if name != "scopes"}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from fleetgym.contracts.errors import EpisodeOver, FleetgymError, SandboxError
 from fleetgym.contracts.record import FindingRecord, StepRecord
 from fleetgym.contracts.tools import SUBMIT
+from fleetgym.episode.foreign import call_foreign, last_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,12 +26,13 @@ class Session:
     """Serializes the agents of one run on its env and records each step.
 
     Attributes:
+        brief: What the agent is told.
         began: Value of ``time.monotonic()`` from which all times of the run count.
         steps: What was done, oldest first.
         events: What the framework told, oldest first.
         ended: Set when nothing more can be earned: submitted, out of steps, or closed.
         ended_by: ``submitted``, ``steps``, or what :meth:`end` was given.
-        failure: The sandbox's error; the run is void.
+        failure: What the sandbox or the environment failed with; the run is void.
         waiting: Requests that are being served, counted by who serves them.
         told_characters: Size of the events, as JSON, counted in the same way.
     """
@@ -65,7 +67,8 @@ class Session:
         self.events: list[dict[str, Any]] = []
         self.ended = asyncio.Event()
         self.ended_by = ""
-        self.failure: SandboxError | None = None
+        self.failure: FleetgymError | None = None
+        self.brief: Brief = env.brief
         self.waiting = 0
         self.told_characters = 0
         self._env = env
@@ -73,11 +76,6 @@ class Session:
         self._on_step = on_step
         self._turn = asyncio.Lock()
         self.began = time.monotonic()
-
-    @property
-    def brief(self) -> Brief:
-        """What the agent is told."""
-        return self._env.brief
 
     @property
     def budget(self) -> Budget:
@@ -105,47 +103,61 @@ class Session:
             EpisodeOver: The episode has ended.
             SandboxError: The sandbox failed; the run is void.
         """
-        async with self._turn:
-            if self.ended.is_set():
-                raise EpisodeOver(f"The episode is over ({self.ended_by}). Stop.")
-            started = self.elapsed_s()
-            action = {"name": name, "arguments": arguments}
-            try:
-                observation, reward, terminated, truncated, info = await self._run(action)
-            except SandboxError as error:
-                self.failure = error
-                self.end("sandbox")
-                raise
-            record = StepRecord(
-                index=len(self.steps),
-                agent=agent,
-                name=observation["tool"],
-                arguments=dict(self._env.trajectory[-1].call.arguments),
-                content=observation["content"],
-                is_error=bool(observation["is_error"]),
-                reward=reward,
-                checkpoints=info["moved"],
-                facts=dict(self._env.trajectory[-1].facts),
-                said=self._env.trajectory[-1].said,
-                findings=[FindingRecord(**found) for found in info.get("findings", ())],
-                started_s=started,
-                duration_s=self.elapsed_s() - started,
-            )
-            self.steps.append(record)
-            self._on_step(record)
-            if terminated or truncated:
-                self.end("submitted" if terminated else "steps")
-            return record
+        await self._turn.acquire()
+        # From here on the call is made and recorded, even if whoever asked for it hangs up.
+        taking = asyncio.ensure_future(self._take_turn(name, arguments, agent))
+        taking.add_done_callback(self._end_turn)
+        return await asyncio.shield(taking)
 
-    async def _run(self, action: dict[str, Any]) -> Any:
-        loop = asyncio.get_running_loop()
+    def _end_turn(self, taken: asyncio.Future[StepRecord]) -> None:
+        self._turn.release()
+        if not taken.cancelled():
+            taken.exception()  # that nobody asks for it any more is no error
+
+    async def _take_turn(self, name: str, arguments: Any, agent: str) -> StepRecord:
+        if self.ended.is_set():
+            raise EpisodeOver(f"The episode is over ({self.ended_by}). Stop.")
         try:
-            return await loop.run_in_executor(self._threads, self._env.step, action)
-        except FleetgymError:
-            raise
+            return await self._step({"name": name, "arguments": arguments}, agent)
+        except FleetgymError as error:
+            raise self._void(error) from error.__cause__
         except Exception as error:
-            # A grader or environment that breaks must void the run, never score it.
-            raise SandboxError(f"The environment failed: {error!r}.") from error
+            # An environment's result that is none must void the run, never score it.
+            broken = SandboxError(f"The environment failed: {last_line(error)}")
+            raise self._void(broken) from error
+
+    async def _step(self, action: dict[str, Any], agent: str) -> StepRecord:
+        started = self.elapsed_s()
+        loop = asyncio.get_running_loop()
+        observation, reward, terminated, truncated, info = await loop.run_in_executor(
+            self._threads, call_foreign, self._env.step, action
+        )
+        step = self._env.trajectory[-1]
+        record = StepRecord(
+            index=len(self.steps),
+            agent=agent,
+            name=observation["tool"],
+            arguments=dict(step.call.arguments),
+            content=observation["content"],
+            is_error=bool(observation["is_error"]),
+            reward=reward,
+            checkpoints=info["moved"],
+            facts=dict(step.facts),
+            said=step.said,
+            findings=[FindingRecord(**found) for found in info.get("findings", ())],
+            started_s=started,
+            duration_s=self.elapsed_s() - started,
+        )
+        self.steps.append(record)
+        self._on_step(record)
+        if terminated or truncated:
+            self.end("submitted" if terminated else "steps")
+        return record
+
+    def _void(self, error: FleetgymError) -> FleetgymError:
+        self.failure = error
+        self.end("sandbox")
+        return error
 
     async def submit(self, artifact: str, agent: str) -> StepRecord:
         """Hand in the artifact."""

@@ -1,8 +1,9 @@
 """How skilled a model of known skill is: a probability for each way of going wrong.
 
-Whether a model errs is drawn from the run's seed, the agent and the count of its answers so far,
-separately for each way of erring. Two frameworks that make the same calls therefore meet the same
-model, and of two profiles with the same seed the worse one errs wherever the better one does.
+Whether a model errs is drawn from a seed (that of a run: of its scenario and seed), the agent and
+the count of its answers so far, separately for each way of erring. Two frameworks that make the
+same calls therefore meet the same model, and of two profiles with the same seed the worse one errs
+wherever the better one does.
 """
 
 from __future__ import annotations
@@ -73,12 +74,12 @@ COMPETENT = Profile(
 """Errs in about one answer of seven, and mostly gets there."""
 
 ERRATIC = Profile(
-    stop_early=0.03,
+    stop_early=0.01,
     repeat=0.10,
     wrong_tool=0.12,
     unknown_tool=0.08,
     missing_argument=0.10,
-    malformed_arguments=0.04,
+    malformed_arguments=0.08,
     sloppy=0.60,
 )
 """Errs in about two answers of five, and often does not get there."""

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Problem", "RunDirectory", "Scan", "read_all", "read_one", "scan"]
 
+_MAKING = ".making-"
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -84,6 +86,9 @@ class RunDirectory:
                     f"Another `fleetgym run` is writing to {str(self.path)!r}. Wait for it, or "
                     "give this one another --out."
                 ) from error
+            # Whoever was killed while it wrote left a file that nobody will finish.
+            for torn in self.path.rglob(f"{_MAKING}*"):
+                torn.unlink(missing_ok=True)
             yield
 
     def finished(self) -> set[str]:
@@ -139,7 +144,7 @@ class RunDirectory:
         handle = -1
         making = ""
         try:
-            handle, making = tempfile.mkstemp(dir=target.parent, prefix=".making-")
+            handle, making = tempfile.mkstemp(dir=target.parent, prefix=_MAKING)
             with open(handle, "wb") as file:  # noqa: PTH123 - a descriptor, not a path
                 file.write(data)
                 file.flush()
@@ -189,7 +194,7 @@ def scan(runs: Path) -> Scan:
     records: list[RunRecord] = []
     problems: list[Problem] = []
     for path in sorted(folder.iterdir()):
-        if path.name.startswith(".making-"):
+        if path.name.startswith(_MAKING):
             continue
         try:
             record = read_one(path)

@@ -27,6 +27,7 @@ from fleetgym.contracts.record import (
 )
 from fleetgym.contracts.tools import ToolResult
 from fleetgym.episode import Session
+from fleetgym.episode.foreign import call_foreign, last_line
 from fleetgym.gateway import GatewayRun
 from fleetgym.policy.driver import play
 from fleetgym.runner.outcome import BUDGETS, Ending, judge
@@ -46,6 +47,9 @@ __all__ = ["Agent", "Attempt"]
 
 GRACE_S = 5.0
 """How long a framework may go on after its episode has ended, before it is killed."""
+
+_SETUP_S = 600.0
+"""How long an environment may take to begin an episode; one that hangs must not hold up a suite."""
 
 
 class Agent(Protocol):
@@ -91,24 +95,54 @@ class Attempt:
         """Return the record and the trace as OTLP JSON; a harness failure gives a void record."""
         started = time.monotonic()
         try:
-            self.env = await self._in_thread(self.lane.make_env, self.key)
-            await self._in_thread(self._reset)
+            await self._set_up()
             self.setup_s = time.monotonic() - started
             await self._act(self._open())
         except MissingDependency:
             raise  # of every run, not of this one
-        except FleetgymError as error:
-            self.failure = str(error)
         except Exception as error:  # noqa: BLE001 - whatever breaks here is ours, never the agent's
-            self.failure = f"The runner failed: {error!r}."
+            self._fail(error)
         finally:
             self.lane.routes.close(self.run_id)
             await self.lane.gateway.close(self.run_id)
-        record = self._record()
-        if self.env is not None:
-            with contextlib.suppress(SandboxError):
-                await self._in_thread(self.env.close)
-        return record, self.trace.end(record)
+        try:
+            record = self._record()
+            spans = self.trace.end(record)
+        except Exception as error:  # noqa: BLE001 - as above
+            record, spans = self.spoil(error), ""
+        finally:
+            if self.env is not None:
+                with contextlib.suppress(FleetgymError):
+                    await self._in_thread(self.env.close)
+        return record, spans
+
+    def spoil(self, error: Exception) -> RunRecord:
+        """Return a void record with nothing of what was gathered, as that cannot be recorded."""
+        self._fail(error)
+        self.session = None
+        self.model_calls.clear()
+        self.worker = WorkerReport()
+        return self._record(gathered=False)
+
+    def _fail(self, error: Exception) -> None:
+        """Note why the run is void; what has no name of ours goes to the lane's log as a whole."""
+        if isinstance(error, FleetgymError):
+            self.failure = str(error)
+            if error.__cause__ is None:
+                return
+        else:
+            self.failure = f"The runner failed: {last_line(error)}"
+        self.failure += f" {self.lane.log(f'run {self.run_id}, attempt {self.number}', error)}"
+
+    async def _set_up(self) -> None:
+        try:
+            async with asyncio.timeout(_SETUP_S):
+                self.env = await self._in_thread(self.lane.make_env, self.key)
+                await self._in_thread(self._reset)
+        except TimeoutError:
+            raise SandboxError(
+                f"The environment did not begin an episode within {_SETUP_S:.0f} s."
+            ) from None
 
     @property
     def _env(self) -> ToolEnv:
@@ -191,7 +225,7 @@ class Attempt:
         session.end("worker")
 
     async def _work(self, session: Session) -> None:
-        home = Path(tempfile.mkdtemp(prefix="fleetgym-run-"))
+        home = Path(tempfile.mkdtemp(prefix="fleetgym-home-", dir=self.lane.config.homes or None))
         handle: Agent | None = None
         try:
             handle = await self.lane.spawn(self.key, session, home)
@@ -232,10 +266,10 @@ class Attempt:
 
     async def _in_thread(self, function: Any, *arguments: Any) -> Any:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self.lane.threads, function, *arguments)
+        return await loop.run_in_executor(self.lane.threads, call_foreign, function, *arguments)
 
-    def _record(self) -> RunRecord:
-        session, env = self.session, self.env
+    def _record(self, *, gathered: bool = True) -> RunRecord:
+        session, env = self.session, self.env if gathered else None
         steps: list[StepRecord] = session.steps if session else []
         void = bool(self.failure) or session is None or env is None
         score = None if void or env is None else _score(env)
@@ -269,7 +303,6 @@ class Attempt:
             category_step=verdict.step,
             detail=verdict.detail,
             score=score if verdict.outcome is not Outcome.VOID else None,
-            condition_version=env.condition.version if env and env.condition else "",
             findings=findings,
             steps=steps,
             model_calls=self.model_calls,

@@ -6,22 +6,27 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import sys
 import tempfile
 from collections import Counter, deque
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fleetgym.contracts.errors import FleetgymError, OperatorError
-from fleetgym.contracts.record import Outcome, RunRecord
+from fleetgym.contracts.record import FailureCategory, Outcome, RunRecord
 from fleetgym.executors.kinds import launcher, warm
+from fleetgym.held import RUNNERS, held_directory
 from fleetgym.records.store import RunDirectory
 from fleetgym.runner.events import Finished, Started
-from fleetgym.runner.lane import ATTEMPTS, LaneConfig, config_line
+from fleetgym.runner.lane import ATTEMPTS, LOG, LaneConfig, config_line
 from fleetgym.runner.plan import REFERENCE
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from fleetgym.registry import Registry
     from fleetgym.runner.events import Listener
     from fleetgym.runner.plan import Plan, PlannedRun
@@ -29,7 +34,8 @@ if TYPE_CHECKING:
 __all__ = ["Options", "conduct"]
 
 _LINE_LIMIT = 16 * 1024**2
-_MAX_LANE_DEATHS = 5
+_MAX_DEATHS = 5
+"""Deaths a lane, with no run finished in between, after which it is the machine's fault."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +95,13 @@ class _Conductor:
         self.left = 0
         self.fatal: FleetgymError | None = None
         self.deaths = 0
+        """Of lanes, since the last run that was finished."""
+
+        self.lanes = 0
+        self.suspects: set[str] = set()
+        """Runs that a lane died with: they are tried again one by one, to find out which it was."""
+
+        self.homes = ""
         self.progress: asyncio.Future[None]
         """Done at the next change of what is waiting, warm, left or fatal."""
 
@@ -106,16 +119,18 @@ class _Conductor:
 
     async def _run_waiting(self) -> None:
         cores = os.cpu_count() or 1
-        lanes = min(self.options.lanes or cores, self.left)
+        lanes = self.lanes = min(self.options.lanes or cores, self.left)
         jobs = max(self.options.jobs or 2 * cores, lanes)
         needed = [
             n for n in self.plan.frameworks() if any(r.key.framework == n for r, _ in self.waiting)
         ]
-        # What a container has left there may belong to another user.
-        with tempfile.TemporaryDirectory(prefix="fleetgym-", ignore_cleanup_errors=True) as sockets:
+        # Not in the records directory, whose path may be longer than a socket's can be.
+        with held_directory(Path(tempfile.gettempdir()), RUNNERS) as place:
+            (place / "homes").mkdir()
+            self.homes = str(place / "homes")
             async with contextlib.AsyncExitStack() as stack:
                 for name in needed:
-                    self.sockets[name] = str(Path(sockets) / f"{name}.sock")
+                    self.sockets[name] = str(place / f"{name}.sock")
                     facts = self.launcher.facts(self.registry.framework(name))
                     self.isolation[name] = dict(facts)
                 tasks = [asyncio.create_task(self._warm(stack, name, jobs)) for name in needed]
@@ -153,10 +168,12 @@ class _Conductor:
         self.warm.add(name)
         self._progressed()
 
-    def _next(self) -> tuple[PlannedRun, int] | None:
-        """Take the first waiting run whose framework is warm."""
+    def _next(self, running: Collection[str]) -> tuple[PlannedRun, int] | None:
+        """Take the first waiting run whose framework is warm, for a lane that has others."""
+        if not self.suspects.isdisjoint(running):
+            return None
         for index, (run, attempt) in enumerate(self.waiting):
-            if run.key.framework in self.warm:
+            if run.key.framework in self.warm and not (running and run.run_id in self.suspects):
                 del self.waiting[index]
                 return run, attempt
         return None
@@ -167,7 +184,7 @@ class _Conductor:
             await self._one_lane(slots)
 
     async def _one_lane(self, slots: int) -> None:
-        log = (self.options.out / "lane.log").open("ab")
+        log = (self.options.out / LOG).open("ab")
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -190,6 +207,7 @@ class _Conductor:
             sockets=self.sockets,
             isolate=self.options.isolate,
             private_network=self.launcher.private_network,
+            homes=self.homes,
             isolation=self.isolation,
         )
         process.stdin.write(config_line(config).encode())
@@ -198,7 +216,7 @@ class _Conductor:
         reader = asyncio.create_task(process.stdout.readline())
         try:
             while self.left:
-                while ready and len(running) < slots and (work := self._next()):
+                while ready and len(running) < slots and (work := self._next(running)):
                     running[work[0].run_id] = work
                     process.stdin.write(_ask(*work))
                 await asyncio.wait({reader, self.progress}, return_when=asyncio.FIRST_COMPLETED)
@@ -206,7 +224,9 @@ class _Conductor:
                     continue
                 line = reader.result()
                 if not line:
-                    self._died(running)
+                    process.stdin.close()
+                    await _end(process)
+                    self._died(running, process.returncode or 0)
                     return
                 reader = asyncio.create_task(process.stdout.readline())
                 ready = self._take(json.loads(line), running) or ready
@@ -240,22 +260,49 @@ class _Conductor:
         else:
             self.left -= 1
             self.outcomes[record.outcome] += 1
+        if record.outcome is not Outcome.VOID:
+            self.deaths = 0
         self.listener.finished(Finished(record, retried=again))
         self._progressed()
 
-    def _died(self, running: dict[str, tuple[PlannedRun, int]]) -> None:
-        """Put the runs of a lane that died back: the harness failed, not they."""
+    def _died(self, running: dict[str, tuple[PlannedRun, int]], code: int) -> None:
+        """Take the runs of a lane that died for void: the harness failed, not they."""
         if self.fatal is not None:
             return
         self.deaths += 1
-        self.listener.note(f"a lane died with {len(running)} runs; they are done again")
-        if self.deaths > _MAX_LANE_DEATHS:
+        why = f"The lane was ended by {_ending(code)}."
+        self.listener.note(f"a lane died with {len(running)} runs. {why}")
+        if self.deaths > _MAX_DEATHS * self.lanes:
             self.fatal = OperatorError(
-                f"Lanes died {self.deaths} times; see {str(self.options.out / 'lane.log')!r}. What "
-                "was finished is kept; the same command goes on."
+                f"Lanes died {self.deaths} times and no run was finished; see "
+                f"{str(self.options.out / LOG)!r}. What was finished is kept; the same command "
+                "goes on."
             )
-        self.waiting.extendleft(running.values())
+        self.suspects.update(running)
+        for run, attempt in running.values():
+            self._lose(run, attempt, why)
         self._progressed()
+
+    def _lose(self, run: PlannedRun, attempt: int, why: str) -> None:
+        """Record the attempt that a lane can no longer record."""
+        record = RunRecord(
+            run_id=run.run_id,
+            key=run.key,
+            suite=self.plan.suite.name,
+            attempt=attempt,
+            outcome=Outcome.VOID,
+            category=FailureCategory.HARNESS,
+            detail=f"{why} {LOG} may say more.",
+            started_at_utc=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        )
+        try:
+            self.directory.write_void(record)
+            if attempt >= ATTEMPTS:
+                self.directory.write(record)
+        except OperatorError as error:
+            self.fatal = error
+            return
+        self._finished(record, run, attempt)
 
 
 def _ask(run: PlannedRun, attempt: int) -> bytes:
@@ -263,8 +310,24 @@ def _ask(run: PlannedRun, attempt: int) -> bytes:
     return json.dumps(asked).encode() + b"\n"
 
 
+def _ending(code: int) -> str:
+    if code >= 0:
+        return f"itself with exit code {code}"
+    kill = ", as when memory runs out" if code == -signal.SIGKILL else ""
+    return f"signal {-code} ({signal.strsignal(-code)}{kill})"
+
+
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """Wait for a lane that was told to end; kill it when it does not."""
+    """Wait for a lane that was told to end, even if nobody waits for this; kill it if need be."""
+    ended = asyncio.ensure_future(_wait_or_kill(process))
+    try:
+        await asyncio.shield(ended)
+    except asyncio.CancelledError:
+        await ended
+        raise
+
+
+async def _wait_or_kill(process: asyncio.subprocess.Process) -> None:
     try:
         await asyncio.wait_for(process.wait(), timeout=10)
     except TimeoutError:

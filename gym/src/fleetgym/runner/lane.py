@@ -15,20 +15,23 @@ import logging
 import os
 import platform
 import sys
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import aiohttp
 from aiohttp import web
 
 from fleetgym import environments
 from fleetgym.contracts.errors import FleetgymError, OperatorError
+from fleetgym.contracts.json import digest
 from fleetgym.contracts.record import Outcome, RunKey, RunRecord
 from fleetgym.contracts.scenario import Budget
 from fleetgym.contracts.specs import load
 from fleetgym.episode import EpisodeRoutes
+from fleetgym.episode.foreign import last_line
 from fleetgym.episode.routes import MAX_BODY
 from fleetgym.gateway import Gateway, OpenAIUpstream, PolicyUpstream
 from fleetgym.records.redact import Redactor
@@ -49,10 +52,13 @@ if TYPE_CHECKING:
     from fleetgym.gateway import Upstream
     from fleetgym.runner.attempt import Agent
 
-__all__ = ["ATTEMPTS", "Lane", "LaneConfig"]
+__all__ = ["ATTEMPTS", "LOG", "Lane", "LaneConfig"]
 
 ATTEMPTS = 3
 """How often a run is tried while it comes out void."""
+
+LOG = "lane.log"
+"""File in the records directory that takes what lanes print, and tracebacks."""
 
 _LINE_LIMIT = 16 * 1024**2
 
@@ -83,6 +89,9 @@ class LaneConfig:
 
     private_network: bool = False
     """Whether runs have a network of their own, in which this lane is to serve."""
+
+    homes: str = ""
+    """Directory that the runs' homes are made in, and that somebody else removes; empty: any."""
 
     isolation: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
     """What records have to say of the isolation, by framework."""
@@ -167,7 +176,9 @@ class Lane:
                 self._client, base_url=self.config.base_url, model=key.model, api_key=self.key
             )
         profile = load(self.registry.model(key.model).entry_point)
-        return PolicyUpstream(self.policy(environment), profile, key.seed)
+        # Of the scenario, too: else a model that errs on one errs at the same answer of them all.
+        luck = int(digest([key.scenario, key.seed])[:12], 16)
+        return PolicyUpstream(self.policy(environment), profile, luck)
 
     async def spawn(self, key: RunKey, session: Session, home: Path) -> Agent:
         """Start the framework's process for one run."""
@@ -217,14 +228,55 @@ class Lane:
 
     async def run(self, key: RunKey, attempt: int) -> RunRecord:
         """Make one attempt and write what came of it."""
-        record, spans = await Attempt(self, key, attempt).run()
+        attempted = Attempt(self, key, attempt)
+        record, spans = await attempted.run()
+        try:
+            self._write(record, spans)
+        except FleetgymError:
+            raise  # no record can be written here
+        except Exception as error:  # noqa: BLE001 - an environment's facts that no file can hold
+            record = attempted.spoil(error)
+            self._write(record, "")
+        return record
+
+    def _write(self, record: RunRecord, spans: str) -> None:
         if record.outcome is Outcome.VOID:
             self.directory.write_void(record)
-        if record.outcome is not Outcome.VOID or attempt >= ATTEMPTS:
+        if record.outcome is not Outcome.VOID or record.attempt >= ATTEMPTS:
             self.directory.write_trace(record.run_id, spans)
             # Last: a run is finished when its record is there.
             self.directory.write(record)
-        return record
+
+    def log(self, about: str, error: BaseException) -> str:
+        """Write down a whole traceback; return the sentence that says where."""
+        text = "".join(traceback.format_exception(error))
+        path = self.directory.path / LOG
+        try:
+            with path.open("a", encoding="utf-8", errors="replace") as file:
+                file.write(self.redactor.text(f"{about}: {text}"))
+        except OSError as unwritable:
+            return f"The traceback could not be written ({unwritable.strerror})."
+        return f"{LOG} has the traceback."
+
+
+class _Answer(Protocol):
+    def __call__(self, kind: str, **content: Any) -> None: ...
+
+
+async def _attempt(lane: Lane, key: RunKey, number: int, answer: _Answer) -> None:
+    """Make one attempt; whatever comes of it, whoever asked for it is told."""
+    answer("started", run_id=key.run_id, attempt=number)
+    try:
+        record = await lane.run(key, number)
+        brief = record.model_copy(update={"steps": [], "model_calls": [], "events": []})
+        told = brief.model_dump(mode="json")
+    except FleetgymError as error:
+        answer("fatal", message=str(error))
+    except Exception as error:  # noqa: BLE001 - who asked must be told, or waits for ever
+        where = lane.log(f"run {key.run_id}, attempt {number}", error)
+        answer("fatal", message=f"A run could not be recorded: {last_line(error)} {where}")
+    else:
+        answer("finished", record=told)
 
 
 async def _main() -> None:
@@ -241,16 +293,6 @@ async def _main() -> None:
     lane: Lane | None = None
     tasks: set[asyncio.Task[None]] = set()
 
-    async def attempt(lane: Lane, key: RunKey, number: int) -> None:
-        answer("started", run_id=key.run_id, attempt=number)
-        try:
-            record = await lane.run(key, number)
-        except FleetgymError as error:
-            answer("fatal", message=str(error))
-            return
-        brief = record.model_copy(update={"steps": [], "model_calls": [], "events": []})
-        answer("finished", record=brief.model_dump(mode="json"))
-
     try:
         while line := await source.readline():
             asked = json.loads(line)
@@ -260,7 +302,7 @@ async def _main() -> None:
                 answer("ready", url=lane.url)
                 continue
             task = asyncio.create_task(
-                attempt(lane, RunKey.model_validate(asked["key"]), asked["attempt"])
+                _attempt(lane, RunKey.model_validate(asked["key"]), asked["attempt"], answer)
             )
             tasks.add(task)
             task.add_done_callback(tasks.discard)
@@ -280,9 +322,13 @@ def config_line(config: LaneConfig) -> str:
 
 
 if __name__ == "__main__":
+    code = 1
     try:
         asyncio.run(_main())
+        code = 0
+    except BaseException:  # noqa: BLE001 - nobody else would say why
+        traceback.print_exc()
     finally:
-        # A thread that is still inside a step must not keep a lane alive that nobody talks to.
         logging.shutdown()
-        os._exit(0)
+        # A thread that is still inside a step must not keep a lane alive that nobody talks to.
+        os._exit(code)

@@ -185,12 +185,18 @@ def _key(  # noqa: PLR0917 - the factors of a run, in their order
         scenario=scenario.id,
         scenario_version=scenario.version,
         condition=condition,
+        condition_version=_version(registry, condition),
         model=model,
         seed=seed,
         grader=grader,
         parameters=parameters,
         budget=asdict(scenario.budget),
     )
+
+
+def _version(registry: Registry, condition: str) -> str:
+    """Return a condition's version; a changed condition makes other runs."""
+    return "" if condition == CLEAN else load(registry.condition(condition).entry_point).version
 
 
 def _parameters(

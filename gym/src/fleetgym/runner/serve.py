@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from fleetgym.runner.attempt import Agent
 
 __all__ = ["ServeOptions", "serve_episode"]
+
+_ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,9 +69,12 @@ async def _serve(options: ServeOptions, announce: Callable[[dict[str, str]], Non
     )
     lane = _ServingLane(config, options, announce)
     await lane.open()
+    loop = asyncio.get_running_loop()
     try:
         return await lane.run(lane.key_of_run(), attempt=1)
     finally:
+        for number in _ENDING:
+            loop.remove_signal_handler(number)
         await lane.close()
 
 
@@ -118,12 +124,27 @@ class _ServingLane(Lane):
             "OPENAI_API_KEY": session.token,
         }
         if not self.options.command:
+            outsider = _Outsider(None, session)
+            self._listen_for_the_end(session)
             self.announce(where)
-            return _Outsider(None, session)
+            return outsider
         process = await asyncio.create_subprocess_exec(
             *self.options.command, env={**os.environ, **where}
         )
+        self._listen_for_the_end(session)
         return _Outsider(process, session)
+
+    def _listen_for_the_end(self, session: Session) -> None:
+        """End the episode, and have it recorded, at the first Ctrl-C; stop at the second."""
+        loop = asyncio.get_running_loop()
+
+        def end() -> None:
+            for number in _ENDING:
+                loop.remove_signal_handler(number)
+            session.end("worker")
+
+        for number in _ENDING:
+            loop.add_signal_handler(number, end)
 
 
 class _Outsider:
@@ -137,7 +158,9 @@ class _Outsider:
     @property
     def ended(self) -> bool:
         """Whether there is nothing left to wait for."""
-        return self._process is None or self._process.returncode is not None
+        if self._process is None:
+            return self._session.ended.is_set()
+        return self._process.returncode is not None
 
     async def wait(self) -> WorkerExit:
         """Wait for the program, or for the end of the episode."""
@@ -148,6 +171,8 @@ class _Outsider:
         return WorkerExit(exit_code=max(code, 0), signal=-code if code < 0 else None)
 
     async def kill(self) -> None:
-        """End the program."""
-        if self._process is not None and self._process.returncode is None:
+        """End the program, or the episode where there is none."""
+        if self._process is None:
+            self._session.end("worker")
+        elif self._process.returncode is None:
             self._process.kill()

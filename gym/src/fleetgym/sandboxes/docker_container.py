@@ -14,7 +14,7 @@ from fleetgym.sandboxes.docker_owner import LABEL, owner_labels, remove_leftover
 from fleetgym.sandboxes.docker_settings import TOOLSETS, container_settings, image_name, places
 from fleetgym.sandboxes.docker_streams import open_streams
 from fleetgym.sandboxes.imports import refuse_forbidden
-from fleetgym.sandboxes.launch import Launcher
+from fleetgym.sandboxes.launch import UNKNOWN_STATUS, Launcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -37,7 +37,6 @@ _LOOK_S = 0.2
 _LAST_WORDS_S = 5
 _REMOVAL_S = 10
 _PROVIDER = f"{LABEL}.provider"
-_UNKNOWN = -1
 
 _ADVICE = {
     False: (
@@ -154,7 +153,7 @@ class Containers(Launcher):
     async def exit_code(self, container: str) -> int:
         """Return what a container ended with, if it can still be known."""
         code = await self.ask(lambda: self._daemon.exit_code(container, timeout_s=_LAST_WORDS_S))
-        return _UNKNOWN if code is None else code
+        return UNKNOWN_STATUS if code is None else code
 
 
 class _ContainerLaunch:
@@ -207,5 +206,5 @@ class _Container:
             else:
                 # A daemon that hangs is waited for elsewhere, by nobody.
                 await asyncio.wait({self._removed}, timeout=_REMOVAL_S)
-                self.returncode = _UNKNOWN
+                self.returncode = UNKNOWN_STATUS
         return self.returncode

@@ -18,6 +18,7 @@ __all__ = [
     "ENVIRONMENT",
     "LINE_LIMIT",
     "OWN_VARIABLES",
+    "UNKNOWN_STATUS",
     "Launch",
     "Launcher",
     "ProcessLaunch",
@@ -41,6 +42,9 @@ OWN_VARIABLES = frozenset({*ENVIRONMENT, "HOME", "TMPDIR", "PYTHONPATH", "PWD"})
 
 LINE_LIMIT = 64 * 1024**2
 """Of one line that a tool server writes, in bytes."""
+
+UNKNOWN_STATUS = -1
+"""Exit code of a server that ended where nobody could see it, or cannot be heard any more."""
 
 
 class Started(Protocol):

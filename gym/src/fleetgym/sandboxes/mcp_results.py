@@ -64,6 +64,9 @@ def name_tools(tools: Sequence[types.Tool]) -> Mapping[str, tuple[str, ToolSpec]
             destructive=hints is not None
             and bool(hints.destructive_hint)
             and not hints.read_only_hint,
+            scopes=("server:read",)
+            if hints is not None and hints.read_only_hint
+            else ("server:read", "server:write"),
         )
         named[name] = tool.name, spec
     return named

@@ -13,6 +13,7 @@ from mcp.shared.message import SessionMessage
 
 from fleetgym.contracts.errors import SandboxError, SandboxTimeout
 from fleetgym.sandboxes.conversation import Conversation
+from fleetgym.sandboxes.launch import UNKNOWN_STATUS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,6 +61,8 @@ class ServerProcess:
         except BaseException as error:
             died = isinstance(error, SandboxError) and not server.alive
             await server.kill()
+            # Without a status it is the connection that ended, not the server.
+            died = died and server._process.returncode != UNKNOWN_STATUS
             if died and launch.advice:
                 raise SandboxError(f"{error} {launch.advice}") from error
             raise

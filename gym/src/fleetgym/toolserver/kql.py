@@ -7,7 +7,6 @@ gigabytes of SQL), so it happens in the executor too.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +14,11 @@ import duckdb_kql
 from duckdb_kql.errors import KqlError, KqlSchemaError, KqlSyntaxError, KqlUnsupportedError
 
 from fleetgym.contracts.errors import ToolError, did_you_mean
+from fleetgym.toolserver.kql_words import in_reach, stages, words
 from fleetgym.toolserver.sql_guard import check_sql
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from datetime import datetime
 
 __all__ = ["Translation", "translate"]
@@ -43,12 +43,16 @@ _ADVICE = {
     "StringStarOperatorExpression": "Name the column instead of `*`.",
     "TopHittersOperator": "Use `summarize n = count() by Column | top N by n`.",
     "TopNestedOperatorPart": "Use `summarize … by A, B | top N by …`.",
-    "column_ifexists": "Name the column itself; `get_table_schema` shows which there are.",
+    "column_ifexists": "Its first argument is a column's name as text, its second the value else.",
     "ingestion_time": "Use the table's time column.",
+    "distinct *": "Name the columns instead of `*`.",
     "multi-statement": "Send one query; `let` statements may stand before it.",
     "next": "Use `join` of the table with itself, or SQL's lead().",
     "prev": "Use `join` of the table with itself, or SQL's lag().",
+    "parse_xml": "Use `extract` with a regular expression.",
+    "project-away": "Name each column instead of a pattern with `*`.",
     "row_number": "Use `top N by …`, or SQL's row_number().",
+    "split": "Take the part by its index behind the call: `split(text, '/')[1]`.",
     "workspace": "Name the table alone.",
 }
 _DEFAULT_ADVICE = (
@@ -64,17 +68,6 @@ _OPERATORS = frozenset({
     "sample-distinct", "scan", "search", "serialize", "sort", "summarize", "take", "top",
     "top-hitters", "top-nested", "union", "where",
 })  # fmt: skip
-
-_UNNAMED_EXPAND = re.compile(r"^(?P<operator>\|\s*mv-?expand\s+)(?P<path>(?:\w+\.)+\w+)(?=\s|$)")
-
-_TOKEN = re.compile(
-    r"""(?P<comment>//[^\n]*)
-      | (?P<string>@"(?:[^"]|"")*" | @'(?:[^']|'')*' | "(?:\\.|[^"\\])*" | '(?:\\.|[^'\\])*'
-          | ```.*?``` | ~~~.*?~~~)
-      | (?P<word>[A-Za-z_][\w-]*)
-      | (?P<other>.)""",
-    re.VERBOSE | re.DOTALL,
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +102,7 @@ def translate(
     schema = {table: list(names) for table, names in columns.items()}
     try:
         result = duckdb_kql.to_sql(
-            _in_reach(query), schema=schema, allow_write=False, query_now=now
+            in_reach(query, columns), schema=schema, allow_write=False, query_now=now
         )
     except KqlError as error:
         raise ToolError(_explain(error, query)) from error
@@ -142,42 +135,9 @@ def _explain(error: KqlError, query: str) -> str:
 
 
 def _misspelled_operator(query: str) -> str:
-    for stage in _stages(query):
-        words = [m["word"] for m in _tokens(stage) if m["word"]]
-        if stage.startswith("|") and words and words[0] not in _OPERATORS:
-            hint = did_you_mean(words[0], sorted(_OPERATORS))
-            return f"There is no operator {words[0]!r}. {hint}"
+    for stage in stages(query):
+        named = words(stage)
+        if stage.startswith("|") and named and named[0] not in _OPERATORS:
+            hint = did_you_mean(named[0], sorted(_OPERATORS))
+            return f"There is no operator {named[0]!r}. {hint}"
     return ""
-
-
-def _in_reach(query: str) -> str:
-    """Return ``query`` in words that the translator knows, where that is a matter of words.
-
-    ``project-reorder`` only orders columns, and a bare ``serialize`` only promises an order that
-    rows here have anyway: both go. ``mv-expand A.b`` gets the name that Kusto gives it, ``A_b``.
-    """
-    kept: list[str] = []
-    for stage in _stages(query):
-        words = [m["word"] or m[0] for m in _tokens(stage) if not m[0].isspace()]
-        if words[:2] == ["|", "project-reorder"] or words == ["|", "serialize"]:
-            continue
-        kept.append(_UNNAMED_EXPAND.sub(_named_expand, stage))
-    return "".join(kept)
-
-
-def _named_expand(match: re.Match[str]) -> str:
-    return f"{match['operator']}{match['path'].replace('.', '_')} = {match['path']}"
-
-
-def _stages(query: str) -> Iterator[str]:
-    """Split ``query`` before every ``|``, ``;`` and closing bracket; joined they are the query."""
-    start = 0
-    for match in _TOKEN.finditer(query):
-        if match["other"] and match[0] in "|;)":
-            yield query[start : match.start()]
-            start = match.start()
-    yield query[start:]
-
-
-def _tokens(stage: str) -> Iterator[re.Match[str]]:
-    return (match for match in _TOKEN.finditer(stage) if not match["comment"])

@@ -79,6 +79,9 @@ _SCALARS: Mapping[str, tuple[int, str]] = {
     "tohex": (1, "lower(to_hex(CAST({0} AS BIGINT)))"),
     "extract_json": (2, "json_extract_string({1}, {0})"),
     "extractjson": (2, "json_extract_string({1}, {0})"),
+    "ipv4_compare": (2, f"sign({_address('{0}')} - {_address('{1}')})"),
+    "strcat_array": (2, "array_to_string(CAST(to_json({0}) AS VARCHAR[]), {1})"),
+    "unixtime_microseconds_todatetime": (1, "make_timestamp(CAST({0} AS BIGINT))"),
     "unixtime_seconds_todatetime": (1, "make_timestamp(CAST({0} * 1000000 AS BIGINT))"),
     "unixtime_milliseconds_todatetime": (1, "make_timestamp(CAST({0} * 1000 AS BIGINT))"),
 }
@@ -93,6 +96,9 @@ _AGGREGATES: Mapping[str, tuple[str, str]] = {
         "list",
         f"to_json(coalesce(list({{0}}) {_FILTER}, []))",
     ),
+    "maxif": ("maxif", "max({0}) FILTER (WHERE {1})"),
+    "minif": ("minif", "min({0}) FILTER (WHERE {1})"),
+    "take_anyif": ("", "any_value({0}) FILTER (WHERE {1})"),
 }
 """Prefix of the result's column and template, by name."""
 

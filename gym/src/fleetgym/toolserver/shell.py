@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
     from fleetgym.contracts.sandbox import Limits, ToolFunction
 
-__all__ = ["HIDDEN", "PRELOAD", "SPECS", "open_toolset"]
+__all__ = ["HIDDEN", "PRELOAD", "SCOPES", "SPECS", "open_toolset"]
 
 HIDDEN: frozenset[str] = frozenset()
 PRELOAD = ("fleetgym.toolserver.shell_call",)
+SCOPES = ("data:read", "scratch:write", "process:execute")
 
 MAX_PROGRAM_BYTES = 100_000
 """Of a command or a script: the kernel takes 128 KiB as one argument."""

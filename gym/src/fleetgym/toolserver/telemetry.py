@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from fleetgym.contracts.sandbox import Limits, ToolFunction
     from fleetgym.toolserver.query_process import QueryProcess
 
-__all__ = ["DATABASE", "HIDDEN", "PRELOAD", "SPECS", "open_toolset", "warm"]
+__all__ = ["DATABASE", "HIDDEN", "PRELOAD", "SCOPES", "SPECS", "open_toolset", "warm"]
 
 DATABASE = "telemetry.duckdb"
 """The file, in the mount ``data``."""
 
 HIDDEN = frozenset({"grade_kql", "grade_sigma"})
 PRELOAD = ("fleetgym.toolserver.query_engine", "fleetgym.toolserver.sigma")
+SCOPES = ("telemetry:read",)
 
 MAX_ROWS = 10
 MAX_SAMPLE_ROWS = 20

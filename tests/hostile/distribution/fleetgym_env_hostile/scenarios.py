@@ -9,13 +9,13 @@ TOOLS = ("possess", "python", "bash")
 
 
 def scenarios() -> tuple[Scenario, ...]:
-    told = {scenario.id: scenario for scenario in cti.scenarios()}
+    told = {scenario.id: scenario for scenario in cti.scenarios()}["cti/linux-cron-persistence"]
     return (
         replace(
-            told["cti/linux-cron-persistence"],
+            told,
             id="hostile/linux-cron-persistence",
             environment="test/Hostile-v1",
-            tools=(*TOOLS, *cti.TOOLS),
+            tools=(*TOOLS, *told.tools),
             budget=Budget(steps=60, model_calls=20, tokens=50_000, seconds=240.0),
         ),
     )
