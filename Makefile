@@ -4,6 +4,7 @@
 #   make test              the tests that need no more than this machine and a few minutes
 #   make test-slow         the rest of them
 #   make test-exhaustive   every scenario on twenty seeds; takes long
+#   make validity          play experts, cheats and lesser models; write docs/validity.md; takes long
 #   make images            build container images; IMAGES="toolserver langchain" names some of them
 #   make base-image        make fleetgym-base of Debian packages, for where no image can be pulled
 #   make test-docker       the tests that need a Docker daemon; start one if they have to
@@ -18,13 +19,14 @@ UV := $(STATE)/tools/bin/uv
 BIN := .venv/bin
 SUITE ?= suites/quickstart.yaml
 OUT ?= runs/quickstart
+SEEDS ?= 0-19
 MEMBERS := . graders knowledge_bases knowledge_bases/estate $(sort $(wildcard envs/*))
 PLUGINS := $(sort $(wildcard plugins/*))
 
 export UV_PYTHON_DOWNLOADS := never
 export FLEETGYM_HOME := $(abspath $(STATE))
 
-.PHONY: bench test test-slow test-exhaustive test-docker images base-image lint format setup refresh clean help
+.PHONY: bench test test-slow test-exhaustive test-docker validity images base-image lint format setup refresh clean help
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -45,6 +47,11 @@ test-exhaustive: setup
 
 test-docker: setup
 	@$(BIN)/pytest -n 2 --dist loadgroup -m docker
+
+validity: setup
+	@for env in CtiRealm IncidentTriage ServiceDesk; do \
+		$(BIN)/fleetgym check env fleetgym/$$env-v1 --seeds $(SEEDS) --table docs/validity.md || exit; \
+	done
 
 images: $(STATE)/setup.stamp
 	@$(BIN)/python containers/build $(IMAGES)

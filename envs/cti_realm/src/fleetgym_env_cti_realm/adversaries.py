@@ -38,19 +38,19 @@ _SOURCES = (
 def _everything(brief: Brief, budget: Budget, seed: int) -> Plan:
     """Read all that there is room for, and name all tables and techniques that were seen."""
     del seed
-    seen: list[str] = []
     tags = json.loads((yield ToolCall("list_cti_report_tags")).content)["available_tags"]
-    for tag in tags[:_TAGS]:
-        seen.append((yield ToolCall("get_cti_reports_by_tag", {"tag": tag})).content)
-    for tactic in _TACTICS:
-        seen.append((yield ToolCall("search_mitre_techniques", {"tactic": tactic})).content)
+    looks = [ToolCall("get_cti_reports_by_tag", {"tag": tag}) for tag in tags[:_TAGS]]
+    looks += [ToolCall("search_mitre_techniques", {"tactic": tactic}) for tactic in _TACTICS]
+    seen = ""
+    for look in looks:
+        seen += (yield look).content
     tables = yield from _tables()
     for table in tables:
         yield ToolCall("get_table_schema", {"table_name": table})
     rows: list[Row] = []
-    for table in tables[: budget.steps - len(tables) - _TAGS - len(_TACTICS) - 3]:
+    for table in tables[: budget.steps - len(tables) - len(looks) - 3]:
         rows += yield from craft.kql(f"{table} | take 10")
-    techniques = sorted(set(_TECHNIQUE.findall("\n".join(seen))))
+    techniques = sorted(set(_TECHNIQUE.findall(seen)))
     yield _hand_in(f"union {', '.join(tables)}", rows, brief.task, techniques)
 
 
@@ -73,12 +73,13 @@ def _where_true(brief: Brief, budget: Budget, seed: int) -> Plan:
 
 
 def _prepare(brief: Brief) -> Moves[tuple[Sequence[str], Sequence[str]]]:
-    """Retrieve the report that fits best, open the tables it names, return these and its techniques.
+    """Retrieve the report that fits best, open its tables, return these and its techniques.
 
     A report that names no table is about devices.
     """
     wanted = craft.objective(brief.task)
-    found = json.loads((yield ToolCall("search_cti_reports", {"query": wanted})).content)["reports"]
+    answer = (yield ToolCall("search_cti_reports", {"query": wanted})).content
+    found = json.loads(answer)["reports"]
     report = yield from craft.find_report(wanted, known={entry["id"] for entry in found})
     tables = yield from _tables()
     named = [table for table in tables if table in report.content]
@@ -90,8 +91,8 @@ def _prepare(brief: Brief) -> Moves[tuple[Sequence[str], Sequence[str]]]:
 
 
 def _tables() -> Moves[list[str]]:
-    answer = json.loads((yield ToolCall("list_kusto_tables")).content)["Tables"][0]
-    return [str(row[0]) for row in answer["Rows"]]
+    answer = json.loads((yield ToolCall("list_kusto_tables")).content)
+    return [str(row[0]) for row in answer["Tables"][0]["Rows"]]
 
 
 def _time(table: str) -> str:

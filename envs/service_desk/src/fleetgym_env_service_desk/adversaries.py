@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Generator
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from fleetgym.contracts.policy import Adversary
-from fleetgym.contracts.tools import SUBMIT, ToolCall, ToolResult
+from fleetgym.contracts.tools import SUBMIT, ToolCall
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from fleetgym.contracts.episode import Brief
     from fleetgym.contracts.policy import Plan
     from fleetgym.contracts.scenario import Budget
+    from fleetgym.contracts.tools import ToolResult
 
 __all__ = ["ADVERSARIES"]
 
@@ -35,20 +36,15 @@ def _everything(brief: Brief, budget: Budget, seed: int) -> Plan:
     changes = (yield from _ask("list_changes"))["changes"]
     codes = sorted({ticket["error"] for ticket in tickets} - {""})
     room = budget.steps - pages - 1 - _KEPT
-    for call in islice(_looks(codes, [change["id"] for change in changes]), room):
-        yield call
+    looks = [ToolCall("explain_error_code", {"code": code}) for code in codes]
+    looks += [ToolCall("get_change", {"change": change["id"]}) for change in changes]
+    for look in looks[:room]:  # noqa: UP028 - results cannot be sent into a list
+        yield look
     service = Counter(ticket["service"] for ticket in tickets).most_common(1)[0][0]
     owner = (yield from _ask("get_service", name=service))["owner"]
     now = re.findall(r"\d{4}-\d\d-\d\dT\d\d:\d\dZ", brief.task)[0]
     person = (yield from _ask("get_rota", team=owner, at=now))["on_call"]
     yield from _work_on(service, person, [t["id"] for t in tickets], changes[-1]["id"])
-
-
-def _looks(codes: list[str], changes: list[str]) -> Generator[ToolCall, None, None]:
-    for code in codes:
-        yield ToolCall("explain_error_code", {"code": code})
-    for change in changes:
-        yield ToolCall("get_change", {"change": change})
 
 
 def _work_on(service: str, person: str, tickets: list[str], cause: str) -> Plan:

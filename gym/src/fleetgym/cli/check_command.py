@@ -34,32 +34,54 @@ def check() -> None:
     "--sandbox", default="local", show_default=True, help="Where tools run: local, docker or none."
 )
 @click.option("--jobs", default=0, help="Processes at a time.  [default: one a core]")
+@click.option(
+    "--table",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Put what came out into this Markdown file, in place of what it says of NAME.",
+)
 @as_json
 def env(
-    name: str, *, seeds: str, scenarios: tuple[str, ...], sandbox: str, jobs: int, as_json: bool
+    name: str,
+    *,
+    seeds: str,
+    scenarios: tuple[str, ...],
+    sandbox: str,
+    jobs: int,
+    table: Path | None,
+    as_json: bool,
 ) -> int | None:
     """Hold environment NAME to what every environment promises.
 
     Gymnasium's own checker, determinism, rewards that sum to the score, an expert that solves
-    each scenario, idle agents that do not. Exit code 1 when something does not hold.
+    each scenario, agents that cheat or do nothing and do not, scores that fall as skill falls.
+    Exit code 1 when something does not hold.
     """
     from fleetgym.registry import Registry
+    from fleetgym.runner import validity
     from fleetgym.runner.check import check_environment
     from fleetgym.runner.suite import parse_seeds
+
+    if table and scenarios:
+        raise click.UsageError("--table takes all scenarios of NAME: leave out --scenario.")
 
     try:
         wanted = parse_seeds(seeds)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--seeds") from error
     warn_of_no_sandbox(sandbox)
+    registry = Registry.discover()
     done: list[Check] = []
     for one in check_environment(
-        Registry.discover(), name, seeds=wanted, scenarios=scenarios, sandbox=sandbox, jobs=jobs
+        registry, name, seeds=wanted, scenarios=scenarios, sandbox=sandbox, jobs=jobs
     ):
         done.append(one)
         if not one.holds or sys.stderr.isatty():
             click.echo(_line(one), err=True)
     failed = [one for one in done if not one.holds]
+    if table:
+        part = validity.section(registry, name, done, seeds=seeds, sandbox=sandbox)
+        text = table.read_text("utf-8") if table.is_file() else ""
+        table.write_text(validity.with_section(text, name, part), "utf-8")
     if as_json:
         print_json({"holds": not failed, "checks": [asdict(one) for one in done]})
     else:

@@ -37,15 +37,15 @@ def _no_op(brief: Brief, budget: Budget, seed: int) -> Plan:
 
 
 def _random(brief: Brief, budget: Budget, seed: int) -> Plan:
-    """Make valid calls that are drawn at random until one step is left, then submit a placeholder.
+    """Make valid calls that are drawn at random until the steps run out, then submit nothing much.
 
     A submission that is drawn may end the episode sooner.
     """
     space = ToolCallSpace(brief.tools, seed=seed)
-    for _ in range(budget.steps - 1):
+    for _ in range(budget.steps - 2):
         drawn = space.sample()
         yield ToolCall(drawn["name"], drawn["arguments"])
-    yield _placeholder(brief)
+    yield from _no_op(brief, budget, seed)
 
 
 def _every_tool(brief: Brief, budget: Budget, seed: int) -> Plan:
@@ -56,14 +56,14 @@ def _every_tool(brief: Brief, budget: Budget, seed: int) -> Plan:
     rng = random.Random(f"every-tool {seed}")  # noqa: S311 - reproducible, not secret
     names = ["unknown"]
     turns = cycle([tool for tool in brief.tools if tool.name != SUBMIT])
-    for tool in islice(turns, budget.steps - 2):
+    for tool in islice(turns, budget.steps - 3):
         arguments = _filled(tool.parameters, rng, names)
         result = yield ToolCall(tool.name, arguments)
         if not result.is_error:
             names = [*dict.fromkeys([*names, *_NAME.findall(result.content)])][:_NAMES]
     echo = _echo(brief.artifact_schema, brief.task, names)
     yield ToolCall(SUBMIT, {"answer": json.dumps(echo)})
-    yield _placeholder(brief)
+    yield from _no_op(brief, budget, seed)
 
 
 def _filled(schema: Mapping[str, Any], rng: random.Random, names: list[str]) -> Any:

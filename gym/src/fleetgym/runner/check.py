@@ -153,11 +153,10 @@ def _part(
             holds = trial.score.value >= EXPERT_AT_LEAST
             checks.append(_scored("expert", env, seed, holds, f"at least {EXPERT_AT_LEAST}"))
             checks.append(_telescopes(env, seed, trial))
-        for seed, following in zip(seeds, [*seeds[1:], seeds[0]], strict=True):
-            other = following if following in solved and following != seed else seed + 1
-            if other not in solved:
-                solved[other] = hold(env, other, expert(policy))
-            checks += _cheats(env, seed, adversaries, solved[other])
+        others = [*seeds[1:], seeds[0]] if len(seeds) > 1 else [seeds[0] + 1]
+        for seed, other in zip(seeds, others, strict=True):
+            elsewhere = solved.get(other) or hold(env, other, expert(policy))
+            checks += _cheats(env, seed, adversaries, elsewhere)
             for name, profile in [*LADDER.items()][1:]:
                 hold(env, seed, skilled(policy, profile, seed))
                 checks.append(_scored(f"{SKILL}/{name}", env, seed, True, "bound in the mean"))
