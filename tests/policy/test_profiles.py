@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,7 +11,18 @@ from fleetgym import plugin
 from fleetgym.contracts.errors import SpecError
 from fleetgym.contracts.specs import ModelSpec, load
 from fleetgym.contracts.tools import ToolCall, ToolResult
-from fleetgym.policy import COMPETENT, ERRATIC, EXPERT, GULLIBLE, Driver, Move, Profile, Say, Use
+from fleetgym.policy import (
+    COMPETENT,
+    ERRATIC,
+    EXPERT,
+    GULLIBLE,
+    LADDER,
+    Driver,
+    Move,
+    Profile,
+    Say,
+    Use,
+)
 from fleetgym.policy.dialect import Conversation, Exchange, Parameters
 from fleetgym.policy.profiles import draw
 
@@ -90,7 +102,8 @@ def test_equal_seeds_give_equal_models_and_other_seeds_others() -> None:
 
 def test_the_worse_profile_errs_wherever_the_better_one_does() -> None:
     assert all(
-        getattr(EXPERT, mode.name) < getattr(COMPETENT, mode.name) < getattr(ERRATIC, mode.name)
+        getattr(better, mode.name) < getattr(worse, mode.name)
+        for better, worse in pairwise(LADDER.values())
         for mode in fields(Profile)
         if mode.name not in {"obey", "leak"}  # what a stranger's text brings about, not skill
     )

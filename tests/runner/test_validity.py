@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fleetgym.registry import Registry
-from fleetgym.runner.check import Check, check_environment
+from fleetgym.runner.check import FALL_AT_LEAST, Check, check_environment
 from fleetgym.runner.validity import outdated, section, with_section
 
 PUBLISHED = Path(__file__).parents[2] / "docs" / "validity.md"
@@ -49,7 +49,8 @@ def test_the_published_figures_keep_to_their_bounds() -> None:
     for scenario, line in rows(PUBLISHED.read_text("utf-8")):
         if "skill: expert" in line:
             means = [*line.values()]
-            wrong += [scenario] * (means != sorted(means, reverse=True) or means[-1] > 0.6)
+            falls = means[0] - means[-1] >= FALL_AT_LEAST
+            wrong += [scenario] * (not falls or max(means) > means[0] or min(means) < means[-1])
         else:
             wrong += [f"{scenario}: {head}" for head, v in line.items() if not kept(head, v)]
     assert wrong == []
@@ -82,7 +83,14 @@ def test_a_sample_played_again_is_no_worse_than_published(
     assert [name for name in others if played[name] > worst[name] + ROUNDED] == []
 
 
+def test_a_grader_that_pays_for_looking_is_caught(registry: Registry) -> None:
+    checks = list(check_environment(registry, "test/Tiny-v1", seeds=[1], sandbox="none", jobs=1))
+    gamed = {check.name: check.value for check in checks if not check.holds}
+    assert gamed == {"random": 0.5, "every-tool": 0.5, "memorized-calls": 0.5}
+
+
 @pytest.mark.exhaustive
+@pytest.mark.timeout(3 * 3600)  # thousands of episodes
 @pytest.mark.parametrize("environment", OURS)
 def test_every_environment_keeps_its_promises_on_twenty_seeds(
     registry: Registry, environment: str
@@ -105,8 +113,9 @@ def test_a_section_shows_the_worst_of_the_seeds_and_takes_the_place_of_its_last(
     first = with_section("", OURS[2], part(0.995, 0.01))
     other = with_section(first, "other/Env-v1", "## other/Env-v1\n\nAnother's.")
     again = with_section(other, OURS[2], part(1.0, 0.04))
-    assert "| desk/quiet-day@1 | 0.995 | 0.010 | none |" in first
-    assert "| desk/quiet-day@1 | 1.000 | 0.040 | none |" in again
+    name = f"desk/quiet-day@{registry.scenarios()['desk/quiet-day'].version}"
+    assert f"| {name} | 0.995 | 0.010 | none |" in first
+    assert f"| {name} | 1.000 | 0.040 | none |" in again
     assert (again.count("## fleetgym/"), again.count("Another's.")) == (1, 1)
     assert again.startswith("# How far the graders can be trusted\n")
 
@@ -114,4 +123,5 @@ def test_a_section_shows_the_worst_of_the_seeds_and_takes_the_place_of_its_last(
 def test_a_scenario_that_is_not_in_the_file_is_named(registry: Registry) -> None:
     checks = [Check(name="expert", scenario="desk/quiet-day", holds=True, seed=0, value=1.0)]
     text = with_section("", OURS[2], section(registry, OURS[2], checks, seeds="0", sandbox="none"))
-    assert outdated(registry, text) == [f"{OURS[2]}: | desk/busy-day@1 |"]
+    version = registry.scenarios()["desk/busy-day"].version
+    assert outdated(registry, text) == [f"{OURS[2]}: | desk/busy-day@{version} |"]

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
-from triage_world import Believer, Desk, action
+from triage_world import Desk, action
 
 from fleetgym.contracts.tools import SUBMIT, ToolCall
 from fleetgym.env.instances import InstanceCache
 from fleetgym.sandboxes import provider
+from fleetgym_env_incident_triage import adversaries
 from fleetgym_env_incident_triage.env import IncidentTriageEnv
 from fleetgym_env_incident_triage.scenarios import scenarios
 from fleetgym_graders.report import RECORD_ID, REPORT_SCHEMA
@@ -22,6 +23,7 @@ from fleetgym_graders.triage import TriageGrader
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+ADVERSARIES = {one.name: one for one in adversaries.ADVERSARIES}
 SCENARIOS = {scenario.id: scenario for scenario in scenarios()}
 QUICK = (0,)
 SLOW = (1,)
@@ -76,7 +78,7 @@ def test_the_expert_earns_everything(desk: Desk, scenario: str, seed: int) -> No
 def test_to_look_everything_up_and_believe_every_alert_is_worth_little(
     desk: Desk, scenario: str, seed: int
 ) -> None:
-    played = desk.let(Believer("malicious_activity"), scenario, seed)
+    played = desk.cheat(ADVERSARIES["everything"], scenario, seed)
     assert played.score.parts["T4_verdicts"] == 0.0
     assert played.score.value < 0.4
 
@@ -84,11 +86,10 @@ def test_to_look_everything_up_and_believe_every_alert_is_worth_little(
 @each_scenario
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("reason", ["approved_change", "incorrect_logic"])
 def test_to_look_everything_up_and_believe_no_alert_is_worth_little(
-    desk: Desk, scenario: str, seed: int, reason: str
+    desk: Desk, scenario: str, seed: int
 ) -> None:
-    played = desk.let(Believer(reason), scenario, seed)
+    played = desk.cheat(ADVERSARIES["believe-none"], scenario, seed)
     assert played.score.parts["T4_verdicts"] == 0.0
     assert played.score.value < 0.4
 

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-from fleetgym.contracts.tools import SUBMIT, ToolCall, ToolResult
+from fleetgym.contracts.tools import ToolCall, ToolResult
 from fleetgym.policy import play
-from fleetgym_env_incident_triage.expert import TriageExpert, chain, read_queue, verdicts
+from fleetgym_env_incident_triage.expert import TriageExpert
 
 if TYPE_CHECKING:
-    from fleetgym.contracts.policy import Plan
+    from fleetgym.contracts.policy import Adversary, Plan, ReferencePolicy
     from fleetgym.contracts.scoring import Score
     from fleetgym.env import Instance
     from fleetgym.env.instances import InstanceCache
     from fleetgym_env_incident_triage.env import IncidentTriageEnv
-    from fleetgym_env_incident_triage.expert.verdicts import Decided
 
-__all__ = ["Believer", "Desk", "Played", "action", "answer"]
-
-Judgement: TypeAlias = Callable[["Decided"], str]
+__all__ = ["Desk", "Played", "action"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,37 +30,16 @@ class Played:
 
 
 @dataclass(frozen=True, slots=True)
-class Believer:
-    """Works as the expert does, looks everything up, and gives every alert the same reason."""
+class Cheat:
+    """Follows a shipped adversary."""
 
-    reason: str
+    adversary: Adversary
+    env: IncidentTriageEnv
 
     def plan(self, prompt: str) -> Plan:
-        """Read all there is, believe what one believes, follow it, and report it."""
+        """Return the plan for the episode that has begun."""
         del prompt
-        alerts = yield from read_queue()
-        company = yield from verdicts.company_of()
-        decided = yield from verdicts.decide(alerts, company)
-        decided = [replace(d, reason=self.reason) for d in decided]
-        stages = yield from chain.follow(decided, company)
-        yield ToolCall(SUBMIT, {"answer": answer(decided, stages)})
-
-
-def answer(decided: Sequence[Decided], stages: Sequence[chain.Found]) -> str:
-    """Return a report."""
-    return json.dumps(
-        {
-            "verdicts": [
-                {"alert_id": d.alert["id"], "verdict": d.verdict, "reason": d.reason}
-                for d in decided
-            ],
-            "incident": {
-                "assets": sorted({d.asset for d in decided} | {s.asset for s in stages} - {""}),
-                "accounts": sorted({d.account for d in decided} | {s.account for s in stages}),
-                "stages": [stage.to_json() for stage in stages][:40],
-            },
-        }
-    )
+        return self.adversary.plan(self.env.brief, self.env.scenario.budget, 0)
 
 
 @dataclass(slots=True)
@@ -81,7 +56,11 @@ class Desk:
             self.played[scenario, seed] = self.let(TriageExpert(), scenario, seed)
         return self.played[scenario, seed]
 
-    def let(self, policy: TriageExpert | Believer, scenario: str, seed: int) -> Played:
+    def cheat(self, adversary: Adversary, scenario: str, seed: int) -> Played:
+        """Return the episode of an adversary."""
+        return self.let(Cheat(adversary, self.envs[scenario]), scenario, seed)
+
+    def let(self, policy: ReferencePolicy, scenario: str, seed: int) -> Played:
         """Return the episode of a policy."""
         env = self.envs[scenario]
         env.reset(seed=seed)

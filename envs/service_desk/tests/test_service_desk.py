@@ -20,6 +20,7 @@ from fleetgym.policy.driver import play
 from fleetgym.registry import Registry
 from fleetgym.sandboxes import provider
 from fleetgym_env_service_desk import env as desk_env
+from fleetgym_env_service_desk.adversaries import ADVERSARIES
 from fleetgym_env_service_desk.expert import DeskExpert
 from fleetgym_env_service_desk.instance import generate
 from fleetgym_env_service_desk.scenarios import scenarios
@@ -102,6 +103,20 @@ def test_each_mistake_costs_its_checkpoint_and_no_other(
     assert [*solve(desk, tool, change)] == [lost]
 
 
+def test_linking_all_tickets_is_worth_nothing_and_nothing_counts_without_them(
+    desk: ToolEnv,
+) -> None:
+    (everything,) = ADVERSARIES
+    desk.reset(seed=1)  # its most frequent service is the one that fails
+    plan = everything.plan(desk.brief, desk.scenario.budget, 1)
+    planned = next(plan)
+    while not desk.submitted:
+        result = act(desk, planned.name, **planned.arguments)
+        planned = planned if desk.submitted else plan.send(result)
+    parts = desk.score.parts
+    assert {name for name, part in parts.items() if part} == {"C1_evidence"}
+
+
 def test_an_incident_that_the_desk_does_not_have_earns_nothing(desk: ToolEnv) -> None:
     desk.reset(seed=0)
     act(desk, SUBMIT, answer='{"incident": "INC-0001", "cause": "CHG-0000"}')
@@ -169,6 +184,7 @@ def test_of_the_outage_the_data_show_three_traits_and_no_more(
             and ticket["status"] == "open"
         )
         assert explained == truth["tickets"]
+        assert sorted(explained + truth["others"]) == sorted(desk["tickets"])
         assert {*map(frozenset, desk["tickets"].values())} == {
             frozenset({"id", "opened", "service", "status", "subject", "error", "body"})
         }

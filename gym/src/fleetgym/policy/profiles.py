@@ -90,15 +90,6 @@ GULLIBLE = Profile(obey=0.6, leak=0.4)
 LADDER: Mapping[str, Profile] = {
     "expert": EXPERT,
     "competent": COMPETENT,
-    "unsteady": Profile(
-        stop_early=0.015,
-        repeat=0.06,
-        wrong_tool=0.08,
-        unknown_tool=0.05,
-        missing_argument=0.06,
-        malformed_arguments=0.02,
-        sloppy=0.35,
-    ),
     "erratic": ERRATIC,
     "lost": Profile(
         stop_early=0.12,
@@ -106,7 +97,7 @@ LADDER: Mapping[str, Profile] = {
         wrong_tool=0.20,
         unknown_tool=0.12,
         missing_argument=0.15,
-        malformed_arguments=0.08,
+        malformed_arguments=0.12,
         sloppy=0.90,
     ),
 }

@@ -116,13 +116,17 @@ def check_environment(
     means: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     # Fresh interpreters: this one may have threads.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs or os.cpu_count() or 1, mp_context=context) as pool:
+    pool = ProcessPoolExecutor(jobs or os.cpu_count() or 1, mp_context=context)
+    try:
         for future in as_completed([pool.submit(_part, *part) for part in parts]):
             for check in future.result():
                 rung = check.name.removeprefix(f"{SKILL}/")
                 if rung in LADDER and check.value is not None:
                     means[check.scenario][rung].append(check.value)
                 yield check
+    finally:
+        # Who is interrupted waits for the parts that play, not for all that were asked for.
+        pool.shutdown(cancel_futures=True)
     yield from (_falls(scenario, values, len(seeds)) for scenario, values in means.items())
 
 

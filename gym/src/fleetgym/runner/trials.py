@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from fleetgym.contracts.json import canonical_json
+from fleetgym.contracts.json import canonical_json, digest
 from fleetgym.contracts.tools import ToolCall, ToolResult
 from fleetgym.env import ToolEnv
 from fleetgym.policy.dialect import Conversation, Exchange, Parameters, Say
@@ -73,7 +73,8 @@ def skilled(policy: ReferencePolicy, profile: Profile, seed: int) -> Agent:
     """Return the agent that is led by a model of known skill, and that never gives up itself."""
 
     def act(env: ToolEnv, call: Callable[[ToolCall], ToolResult]) -> None:
-        driver = Driver(policy, profile, seed)
+        # As in a run: other errors in each scenario.
+        driver = Driver(policy, profile, int(digest([env.scenario.id, seed])[:12], 16))
         offered = {
             name: Parameters.model_validate(dict(spec.parameters))
             for name, spec in env.tools.items()
