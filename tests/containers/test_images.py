@@ -52,6 +52,14 @@ print(json.dumps([str(path) for path in site.rglob("*.py")
     if not pathlib.Path(importlib.util.cache_from_source(path)).exists() and importable(path)]))
 """
 
+# Compiled anew at each start, where nothing can be written down.
+STALE = """
+import json, subprocess, sys
+said = subprocess.run([sys.executable, "-v", "-c", "import asyncio, http.client"], check=True,
+                      stderr=subprocess.PIPE, text=True).stderr
+print(json.dumps([line for line in said.splitlines() if "stale" in line]))
+"""
+
 INSTALLED = """
 import importlib.metadata, json, platform
 print(json.dumps([platform.python_version(), {d.name.lower().replace("_", "-").replace(".", "-"):
@@ -84,6 +92,7 @@ def test_an_image_holds_nothing_that_knows_the_answers(python: Python) -> None:
 
 def test_everything_in_an_image_is_compiled(python: Python) -> None:
     assert python(UNCOMPILED) == []
+    assert python(STALE) == []
 
 
 def test_an_image_says_what_it_was_made_of(recipe: Recipe, config: dict[str, Any]) -> None:

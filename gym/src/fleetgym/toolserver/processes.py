@@ -23,6 +23,8 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 _LOOK_S = 0.1
 
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
 
 class Offspring:
     """All processes below this one, orphans included."""
@@ -104,5 +106,5 @@ def _forks() -> int:
 
 
 def _prctl(option: int, value: int) -> None:
-    if ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0) != 0:
+    if _LIBC.prctl(option, value, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), f"prctl({option}) failed")
