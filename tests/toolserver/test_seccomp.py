@@ -115,3 +115,27 @@ def test_calls_of_32_bit_programs_are_refused() -> None:
         assert program.startswith(
             load + b"\x15\0\x01\0" + architecture.to_bytes(4, "little") + refuse
         )
+
+
+TOOL = """
+import ctypes, errno, os, signal, subprocess
+from fleetgym.toolserver.confinement import confine_tool
+neighbors = frozenset(range(5_000_000, 5_000_000 + {neighbors}))
+assert confine_tool(neighbors)
+libc = ctypes.CDLL(None, use_errno=True)
+libc.kill(os.getpid(), 0) and print("cannot signal itself")
+for number in (min(neighbors), max(neighbors), -max(neighbors), -1):
+    assert libc.kill(number, 0) == -1
+    print(errno.errorcode[ctypes.get_errno()])
+assert libc.kill(max(neighbors) + 1, 0) == -1
+print(errno.errorcode[ctypes.get_errno()])
+"""
+
+
+@pytest.mark.parametrize("neighbors", [1, 100, 254, 255, 256, 900])
+def test_a_tool_keeps_its_hands_off_any_number_of_neighbors(neighbors: int) -> None:
+    code = TOOL.replace("{neighbors}", str(neighbors))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    # No kernel gives a process such a number, but only who is no neighbor gets to know that.
+    assert done.stdout.split() == ["EPERM"] * 4 + ["ESRCH"]

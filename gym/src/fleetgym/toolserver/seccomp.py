@@ -32,6 +32,9 @@ _ALLOW, _ERRNO = 0x7FFF0000, 0x00050000
 _NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16
 """Offsets in what the kernel shows a filter (``struct seccomp_data``)."""
 
+_FARTHEST = 255
+"""So many instructions can be skipped by a comparison."""
+
 _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS, _MODE_FILTER = 22, 38, 2
 
 _Code = list[tuple[int, int, int, int]]
@@ -86,10 +89,8 @@ def compile_filter(rules: Iterable[Rule], machine: str) -> bytes:
         code += [(_AT_LEAST, 0, 1, _X32), _answer(errno.ENOSYS)]
     for rule in rules:
         body = list(_body(rule))
-        for name in rule.calls:
-            number = NUMBERS[name][column]
-            if number is not None:
-                code += [(_EQUAL, 1, 0, number), (_JUMP, 0, 0, len(body)), *body]
+        numbers = [n for name in rule.calls if (n := NUMBERS[name][column]) is not None]
+        code += [*_if_among(numbers, otherwise=len(body)), *body]
     code.append((_RETURN, 0, 0, _ALLOW))
     return b"".join(struct.pack("=HBBI", *instruction) for instruction in code)
 
@@ -115,18 +116,24 @@ def _body(rule: Rule) -> Iterator[tuple[int, int, int, int]]:
         yield _answer(rule.answer)
         return
     yield (_LOAD, 0, 0, _ARGUMENTS + 8 * rule.argument)
-    for value in rule.among:
-        yield from ((_EQUAL, 0, 1, value & 0xFFFFFFFF), _answer(rule.answer))
+    for start in range(0, len(rule.among), _FARTHEST):
+        yield from _if_among(rule.among[start : start + _FARTHEST], otherwise=1)
+        yield _answer(rule.answer)
     if rule.any_bit:
         yield from ((_ANY_BIT, 0, 1, rule.any_bit), _answer(rule.answer))
     if rule.no_bit:
         yield from ((_ANY_BIT, 1, 0, rule.no_bit), _answer(rule.answer))
     if rule.not_among:
-        for position, value in enumerate(rule.not_among):
-            left = len(rule.not_among) - position
-            yield (_EQUAL, left, 0, value & 0xFFFFFFFF)
+        yield from (*_if_among(rule.not_among, otherwise=1), (_JUMP, 0, 0, 1))
         yield _answer(rule.answer)
     yield (_LOAD, 0, 0, _NUMBER)
+
+
+def _if_among(values: Sequence[int], *, otherwise: int) -> Iterator[tuple[int, int, int, int]]:
+    """Yield comparisons that go on behind themselves when one holds, else skip ``otherwise``."""
+    for left in range(len(values), 0, -1):
+        yield (_EQUAL, left, 0, values[-left] & 0xFFFFFFFF)
+    yield (_JUMP, 0, 0, otherwise)
 
 
 def _answer(number: int) -> tuple[int, int, int, int]:
