@@ -45,6 +45,10 @@ class Timed:
         """Open one that is timed."""
         return _TimedSandbox(self, self.inner.open(spec, data))
 
+    def prepare(self, spec: SandboxSpec) -> None:
+        """Start one ahead."""
+        self.inner.prepare(spec)
+
     def provenance(self, spec: SandboxSpec) -> Mapping[str, str]:
         """As the inner one says."""
         return self.inner.provenance(spec)

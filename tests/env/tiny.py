@@ -46,6 +46,9 @@ class TinyProvider:
         self.opened.append(TinySandbox(data))
         return self.opened[-1]
 
+    def prepare(self, spec: SandboxSpec) -> None:
+        pass
+
     def provenance(self, spec: SandboxSpec) -> Mapping[str, str]:
         return {}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date  # noqa: TC003 - pydantic needs it at run time
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from fleetgym.contracts.errors import SpecError
 
-__all__ = ["REPORTS", "Report", "load", "parse", "passages"]
+__all__ = ["REPORTS", "Report", "load", "parse", "passages", "shipped"]
 
 REPORTS = Path(__file__).parent / "reports"
 
@@ -53,6 +54,12 @@ def load(directory: Path = REPORTS) -> tuple[Report, ...]:
         SpecError: A file is not a report; names it and what is wrong.
     """
     return tuple(parse(path) for path in sorted(directory.glob("*.md")))
+
+
+@cache
+def shipped() -> tuple[Report, ...]:
+    """Return the reports of this package, read once a process."""
+    return load()
 
 
 def parse(path: Path) -> Report:

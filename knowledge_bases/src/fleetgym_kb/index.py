@@ -74,6 +74,7 @@ def build(path: Path) -> None:
     passages.write(path / "chroma", reports)
 
 
+@cache
 def _cache_key() -> str:
     """Return a digest of all that decides on the directory's bytes.
 

@@ -129,9 +129,9 @@ SCOPES = ("knowledge:read",)
 
 def warm() -> None:
     """Load the embedding model, for the forks of a warm server to share; starts no thread."""
-    from fleetgym_kb.embedding import MiniLM  # noqa: PLC0415 - heavy
+    from fleetgym_kb import embedding  # noqa: PLC0415 - heavy
 
-    MiniLM()(["warm"])
+    embedding.load()
 
 
 def open_toolset(mounts: Mapping[str, Path], limits: Limits) -> Mapping[str, ToolFunction]:

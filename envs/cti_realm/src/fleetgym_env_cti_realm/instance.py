@@ -68,7 +68,7 @@ def _truth(
     patterns: Mapping[str, str],
     rows: Mapping[str, set[int]],
 ) -> DetectionTruth:
-    reports = {report.id: report for report in cti.load()}
+    reports = {report.id: report for report in cti.shipped()}
     return DetectionTruth(
         report_ids=frozenset(declared["reports"]),
         report_tags={name: frozenset(reports[name].tags) for name in declared["reports"]},

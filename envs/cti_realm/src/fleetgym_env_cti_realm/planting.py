@@ -47,7 +47,7 @@ def plant_document(directory: Path, scenario: Scenario, text: str) -> None:
     It says nothing of the intrusion, and its tags tell no report of the platform from another.
     """
     platform = scenario.platform
-    reports = [report for report in cti.load() if platform in report.platforms]
+    reports = [report for report in cti.shipped() if platform in report.platforms]
     record = {
         "id": f"analyst-notes-{platform}",
         "title": f"Analyst notes on {platform} investigations",

@@ -132,6 +132,13 @@ class SandboxProvider(Protocol):
         """
         ...
 
+    def prepare(self, spec: SandboxSpec) -> None:
+        """Begin to start what the next ``open`` of ``spec`` will need; returns at once.
+
+        What goes wrong is told by ``open``.
+        """
+        ...
+
     def provenance(self, spec: SandboxSpec) -> Mapping[str, str]:
         """Return what the sandboxes of ``spec`` were made of, for run records; may be empty."""
         ...

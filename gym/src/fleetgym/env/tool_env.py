@@ -233,6 +233,7 @@ class ToolEnv(gymnasium.Env[dict[str, Any], dict[str, Any]]):
         self._disturbance = (
             self.condition.disturb(self.scenario, seed) if self.condition else Disturbance()
         )
+        self._sandboxes.prepare(self.sandbox_spec)  # starts while the instance is generated
         self._instance = self._instances.get(self, seed, self._disturbance.planted)
         self._sandbox = self._sandboxes.open(self.sandbox_spec, self._instance.data)
         self._checkpoints = self.grader.checkpoints(self._instance.truth)

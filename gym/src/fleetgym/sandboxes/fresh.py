@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Hashable
     from typing import Any
 
-__all__ = ["FRESH", "FreshServers"]
+__all__ = ["FRESH", "FreshServers", "start_ahead"]
 
 FRESH = 2
 """That wait for each spec, as soon as one has been used."""
@@ -51,9 +51,15 @@ class FreshServers(Generic[_T]):
         server = await self._next(waiting) or await start()
         # Not before: those that wait must not slow down the one that is wanted.
         while len(waiting) < min(FRESH, self._most):
-            waiting.append(_start(start))
+            waiting.append(start_ahead(start()))
         await self._forget_oldest()
         return server
+
+    def prepare(self, key: Hashable, start: Callable[[], Coroutine[Any, Any, _T]]) -> None:
+        """See to it that a server of ``key`` is being started, or waits."""
+        waiting = self._waiting.setdefault(key, deque())
+        if not waiting and self._most:
+            waiting.append(start_ahead(start()))
 
     async def close(self) -> None:
         """End those that wait."""
@@ -80,8 +86,8 @@ class FreshServers(Generic[_T]):
             await self._discard(task.result())
 
 
-def _start(start: Callable[[], Coroutine[Any, Any, _T]]) -> asyncio.Task[_T]:
-    task = asyncio.create_task(start())
-    # Told to whoever waits for it, if anybody does.
+def start_ahead(start: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
+    """Return ``start`` as a task whose failure is told to whoever waits for it, if anybody does."""
+    task = asyncio.get_running_loop().create_task(start)
     task.add_done_callback(lambda done: done.cancelled() or done.exception())
     return task

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import threading
+from collections import deque
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from fleetgym import home
 from fleetgym.contracts.errors import OperatorError, SandboxError
 from fleetgym.sandboxes.foreign_server import ForeignServer
-from fleetgym.sandboxes.fresh import FreshServers
+from fleetgym.sandboxes.fresh import FreshServers, start_ahead
 from fleetgym.sandboxes.jails import Jails, clear_data, fill_data
 from fleetgym.sandboxes.server_process import ServerProcess
 
@@ -70,6 +71,8 @@ class Pool:
         self._servers: set[_Server] = set()
         self._idle: list[_Server] = []
         """The one used last comes last."""
+        self._starting: dict[Hashable, deque[asyncio.Task[_Server]]] = {}
+        """What somebody has asked for who will want it soon."""
         self._fresh = FreshServers[_Server](self._discard, most=max_idle)
         self._closing = threading.Lock()
         self._closed = False
@@ -83,6 +86,12 @@ class Pool:
     def open(self, spec: SandboxSpec, data: Path) -> Sandbox:
         """Lend a warm server, or start one."""
         return _Lent(self, self.run(self.lend(spec, data)))
+
+    def prepare(self, spec: SandboxSpec) -> None:
+        """Begin to start a server, if none waits."""
+        with self._closing:
+            if not self._closed:
+                self._loop.call_soon_threadsafe(self._prepare, spec)
 
     def close(self) -> None:
         """End every server; calls under way fail."""
@@ -141,7 +150,7 @@ class Pool:
         if spec.foreign:
             server = await self._fresh.take(_key(spec), lambda: self._start(spec))
         else:
-            server = self._take_warm(spec) or await self._start(spec)
+            server = self._take_warm(spec) or await self._take_starting(spec)
         try:
             await _fill(server.jail, data)
             await server.process.open(server.mounts, spec.limits)
@@ -159,6 +168,25 @@ class Pool:
         self._idle.append(server)
         if len(self._idle) > self._max_idle:
             await self._discard(self._idle.pop(0))
+
+    def _prepare(self, spec: SandboxSpec) -> None:
+        key = _key(spec)
+        if spec.foreign:
+            if spec.prestart:
+                self._fresh.prepare(key, lambda: self._start(spec))
+            return
+        starting = self._starting.setdefault(key, deque())
+        if len(starting) < self._max_idle and all(_key(s.spec) != key for s in self._idle):
+            starting.append(start_ahead(self._start(spec)))
+
+    async def _take_starting(self, spec: SandboxSpec) -> _Server:
+        starting = self._starting.get(_key(spec))
+        while starting:
+            server = await starting.popleft()
+            if server.alive:
+                return server
+            await self._discard(server)
+        return await self._start(spec)
 
     def _take_warm(self, spec: SandboxSpec) -> _Server | None:
         wanted = _key(spec)
