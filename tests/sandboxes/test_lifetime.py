@@ -175,3 +175,19 @@ def test_data_that_is_not_there_is_told(world: World, tmp_path: Path) -> None:
         world.probe(tmp_path / "nowhere"),
     ):
         pass
+
+
+FORGETFUL = """
+import gymnasium, fleetgym
+env = gymnasium.make("test/Tiny-v1", sandbox="none")
+env.reset(seed=0)
+print("the end")
+"""
+
+
+def test_a_script_that_closes_nothing_ends_without_a_word(own_home: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FORGETFUL], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "the end\n", "")
+    assert not [*own_home.glob("cache/jails/*/*")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fleetgym import home
@@ -13,12 +14,31 @@ from fleetgym.contracts.specs import load
 
 if TYPE_CHECKING:
     from fleetgym.contracts.sandbox import SandboxProvider
-    from fleetgym.contracts.scenario import Budget
+    from fleetgym.contracts.scenario import Budget, Scenario
     from fleetgym.contracts.specs import EnvSpec
     from fleetgym.env import ToolEnv
     from fleetgym.registry import Registry
 
-__all__ = ["make", "make_for_gymnasium", "register_with_gymnasium"]
+__all__ = ["grader_of", "make", "make_for_gymnasium", "register_with_gymnasium"]
+
+
+def grader_of(spec: EnvSpec, scenario: Scenario, asked: str | None = None) -> str:
+    """Return the grader of an episode: what was asked for, or the first that fits.
+
+    Args:
+        spec: The scenario's environment.
+        scenario: It fits the graders that it sets checkpoints of, or all if it names none.
+        asked: A grader's name.
+
+    Raises:
+        UnknownName: The grader does not fit.
+    """
+    fitting = [name for name in spec.graders if name in (scenario.checkpoints or spec.graders)]
+    if asked is None and fitting:
+        return fitting[0]
+    if asked not in fitting:
+        raise UnknownName(f"grader of {scenario.id}", str(asked), fitting)
+    return asked
 
 
 def make(
@@ -38,7 +58,7 @@ def make(
         registry: Where names are looked up.
         scenario: For example ``cti/linux-cron-persistence``.
         sandboxes: Opens the episodes' sandboxes; the caller closes it.
-        grader: One that fits the environment; its first by default.
+        grader: One that fits the scenario; the environment's first such by default.
         environment: Refuse scenarios of any other one.
         budget: In place of the scenario's own.
         condition: What is done to every episode.
@@ -57,9 +77,7 @@ def make(
     if budget is not None:
         found = replace(found, budget=budget)
     spec = registry.environment(found.environment)
-    grader = grader or spec.graders[0]
-    if grader not in spec.graders:
-        raise UnknownName("grader", grader, spec.graders)
+    grader = grader_of(spec, found, grader)
     disturbing = None if condition == CLEAN else load(registry.condition(condition).entry_point)
     cls = load(spec.entry_point)
     return cls(
@@ -73,10 +91,10 @@ def make(
 
 
 @cache
-def _registry() -> Registry:
+def _registry(data: Path | None = None) -> Registry:
     from fleetgym.registry import Registry  # noqa: PLC0415 - not at `import fleetgym`
 
-    return Registry.discover()
+    return Registry.discover(data=data)
 
 
 @cache
@@ -97,13 +115,16 @@ def make_for_gymnasium(
     grader: str | None = None,
     sandbox: str = "local",
     condition: str = CLEAN,
+    data: str | Path | None = None,
     render_mode: str | None = None,
 ) -> ToolEnv:
-    """Return an env for ``gymnasium.make(environment, scenario=…, grader=…, sandbox=…)``.
+    """Return an env for ``gymnasium.make(environment, scenario=…, grader=…, sandbox=…, data=…)``.
+
+    ``data`` is the directory of a published data set, ``$FLEETGYM_DATA`` by default.
 
     Envs of one process share a provider, and so its warm sandboxes, until the process ends.
     """
-    registry = _registry()
+    registry = _registry(home.data_set() if data is None else Path(data).resolve())
     if scenario is None:
         scenario = next(iter(registry.scenarios(environment)))
     return make(

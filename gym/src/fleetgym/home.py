@@ -5,7 +5,16 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["cache", "home", "venvs"]
+__all__ = ["DATA", "cache", "data_set", "home", "venvs"]
+
+DATA = "FLEETGYM_DATA"
+"""Environment variable with the directory of a published data set, for processes to inherit."""
+
+
+def data_set() -> Path | None:
+    """Return the directory of the data set that scenarios are read from beside our own, if any."""
+    said = os.environ.get(DATA)
+    return Path(said).resolve() if said else None
 
 
 def home() -> Path:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from fleetgym.contracts.errors import ToolError
 from fleetgym.contracts.tools import ToolSpec
 from fleetgym.env import LocalTool, ToolEnv
+from fleetgym_env_cti_realm import official
 from fleetgym_env_cti_realm.instance import generate
 from fleetgym_env_cti_realm.planting import plant_document, plant_log
 from fleetgym_graders.detection import DetectionTruth
@@ -30,6 +31,9 @@ class CtiRealmEnv(ToolEnv):
 
     def generate(self, seed: int, directory: Path) -> tuple[str, Mapping[str, Any]]:
         """Write the telemetry of one instance."""
+        if official.is_official(self.scenario):
+            prompt, truth = official.generate(self.scenario, directory)
+            return prompt, truth.to_json()
         instance = generate(self.scenario, seed, directory, objective=self.declared.prompt)
         return instance.prompt, instance.truth.to_json()
 
@@ -46,6 +50,8 @@ class CtiRealmEnv(ToolEnv):
 
     def mounts(self) -> Mapping[str, Path]:
         """Offer the knowledge base, built at first use."""
+        if official.is_official(self.scenario):
+            return {"kb": official.knowledge_base(self.scenario)}
         return {"kb": index.ensure()}
 
     def local_tools(self) -> Sequence[LocalTool]:

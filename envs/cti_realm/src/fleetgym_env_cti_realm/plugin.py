@@ -24,6 +24,7 @@ def register_environments(register: Callable[[EnvSpec], None]) -> None:
             policy="fleetgym_env_cti_realm.expert:CtiExpert",
             graders=("cti/strict", "cti/compat"),
             summary="From a threat report to a detection that finds the intrusion and nothing else",
+            dataset="fleetgym_env_cti_realm.official:scenarios",
             adversaries="fleetgym_env_cti_realm.adversaries:ADVERSARIES",
         )
     )

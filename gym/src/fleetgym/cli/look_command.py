@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fleetgym.cli.output import as_json, print_json, print_table
+from fleetgym.cli.output import as_json, data_set, print_json, print_table
 from fleetgym.cli.sandbox_command import promise_rows
 from fleetgym.contracts.errors import OperatorError, UnknownName
 
@@ -41,12 +41,14 @@ __all__ = ["compare", "list_", "report", "show"]
         ]
     ),
 )
+@data_set
 @as_json
 def list_(kind: str, *, as_json: bool) -> None:
     """List what there is of KIND, what is broken included."""
+    from fleetgym import home
     from fleetgym.registry import Registry
 
-    registry = Registry.discover()
+    registry = Registry.discover(data=home.data_set())
     rows = _LISTS[kind](registry)
     if as_json:
         print_json(rows)

@@ -1,24 +1,45 @@
-"""What all commands print with: one JSON document, or a table for people."""
+"""What commands share: their common options, and printing as JSON or as a table for people."""
 
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from fleetgym.home import DATA
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _F = TypeVar("_F", bound="Callable[..., Any]")
 
-__all__ = ["as_json", "print_json", "print_table", "warn_of_no_sandbox"]
+__all__ = ["as_json", "data_set", "print_json", "print_table", "warn_of_no_sandbox"]
 
 
 def as_json(command: _F) -> _F:
     """Give a command the option ``--json``."""
     return click.option(
         "--json", "as_json", is_flag=True, help="Print one JSON document on standard output."
+    )(command)
+
+
+def data_set(command: _F) -> _F:
+    """Give a command the option ``--data``; processes that it starts inherit what is said."""
+
+    def remember(_context: click.Context, _option: click.Parameter, value: Path | None) -> None:
+        if value is not None:
+            os.environ[DATA] = str(value.resolve())
+
+    return click.option(
+        "--data",
+        type=click.Path(path_type=Path, exists=True, file_okay=False),
+        expose_value=False,
+        callback=remember,
+        help="Directory of the published CTI-REALM data set; its samples are scenarios, too.  "
+        f"[default: ${DATA}]",
     )(command)
 
 

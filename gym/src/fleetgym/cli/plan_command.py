@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from fleetgym.cli.output import as_json, print_json
+from fleetgym.cli.output import as_json, data_set, print_json
 
 __all__ = ["plan"]
 
@@ -20,18 +20,20 @@ __all__ = ["plan"]
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Earlier records, to estimate tokens from."
 )
+@data_set
 @as_json
 def plan(suite: Path, *, prices: Path | None, out: Path | None, as_json: bool) -> None:
     """Say what SUITE would run, how the runs pair up, and what it may cost. Runs nothing."""
     from dataclasses import asdict
 
+    from fleetgym import home
     from fleetgym.records.store import scan
     from fleetgym.registry import Registry
     from fleetgym.runner.cost import estimate, load_prices
     from fleetgym.runner.plan import REFERENCE, expand
     from fleetgym.runner.suite import load_suite
 
-    made = expand(load_suite(suite), Registry.discover())
+    made = expand(load_suite(suite), Registry.discover(data=home.data_set()))
     earlier = scan(out).records if out is not None else []
     costs = estimate(made, load_prices(prices), earlier)
     if as_json:

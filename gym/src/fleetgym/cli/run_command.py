@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from fleetgym.cli.output import as_json, print_json, warn_of_no_sandbox
+from fleetgym.cli.output import as_json, data_set, print_json, warn_of_no_sandbox
 
 __all__ = ["run"]
 
@@ -49,6 +49,7 @@ _SOME_VOID = 4
     help="Where frameworks run: local, docker or none.  [default: the suite's, or local]",
 )
 @click.option("--jobs", default=0, help="Runs at a time.  [default: two a core]")
+@data_set
 @as_json
 def run(
     suite: Path,
@@ -71,6 +72,7 @@ def run(
     Stopped or killed at any moment, the same command completes the suite: finished runs are kept
     and none is repeated. Exit code 4 when some runs stayed void.
     """
+    from fleetgym import home
     from fleetgym.contracts.record import Outcome
     from fleetgym.records.store import scan
     from fleetgym.registry import Registry
@@ -91,7 +93,7 @@ def run(
     check_provider(base_url, model, api_key_env)
     check_sandbox(chosen, sandbox)
     warn_of_no_sandbox(sandbox)
-    registry = Registry.discover()
+    registry = Registry.discover(data=home.data_set())
     plan = expand(chosen, registry, any_model=base_url is not None)
     options = Options(
         out=out or Path("runs") / chosen.name,

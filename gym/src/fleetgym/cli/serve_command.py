@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from fleetgym.cli.output import as_json, print_json, warn_of_no_sandbox
+from fleetgym.cli.output import as_json, data_set, print_json, warn_of_no_sandbox
 
 __all__ = ["serve"]
 
@@ -34,6 +34,7 @@ __all__ = ["serve"]
 )
 @click.option("--port", default=0, help="Of 127.0.0.1.  [default: one that is free]")
 @click.option("--seconds", default=3600.0, show_default=True, help="The episode is open so long.")
+@data_set
 @as_json
 def serve(
     scenario: str,

@@ -89,15 +89,18 @@ class Scenario:
     memory: str = ""
     """Notes of earlier investigations, for the condition ``seeded-memory``."""
 
+    needs_model: bool = False
+    """No reference policy can do it; only a provider's model can try."""
+
     source: Path | None = field(default=None, compare=False)
-    """The file that declares it, if one does."""
+    """The file that declares it, or the directory that it was read from, if there is one."""
 
     def digest(self) -> str:
         """Return the SHA-256 of everything above but ``source``.
 
-        A text or list that may be left out counts where it is given.
+        What may be left out counts where it is given.
         """
-        optional = {"system", "vague_prompt", "minimal_tools", "memory"}
+        optional = {"system", "vague_prompt", "minimal_tools", "memory", "needs_model"}
         return digest(
             {
                 name: part

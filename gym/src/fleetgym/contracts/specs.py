@@ -85,6 +85,11 @@ class EnvSpec:
     that know the environment's tools; `fleetgym check env` plays them beside its own.
     """
 
+    dataset: str = ""
+    """``package.module:function`` that takes the directory of a published data set and returns its
+    samples as scenarios, or raises ``SpecError``; for an environment that can play one.
+    """
+
     def __post_init__(self) -> None:
         """Reject a malformed spec at registration, where the contributor sees it."""
         if not _ENV_ID.fullmatch(self.id):
@@ -93,7 +98,7 @@ class EnvSpec:
                 "for example 'fleetgym/CtiRealm-v1'."
             )
         entries = [self.entry_point, self.scenarios, self.policy]
-        for entry in entries + [self.adversaries] * bool(self.adversaries):
+        for entry in (*entries, *filter(None, (self.adversaries, self.dataset))):
             _check_entry(self.id, entry)
         if not self.graders:
             raise SpecError(f"{self.id}: names no grader.")

@@ -67,13 +67,20 @@ class Registry:
 
     @classmethod
     def discover(
-        cls, points: Iterable[EntryPoint] | None = None, venvs: Path | None = None
+        cls,
+        points: Iterable[EntryPoint] | None = None,
+        venvs: Path | None = None,
+        data: Path | None = None,
     ) -> Registry:
         """Return what is installed.
 
         Args:
             points: Entry points of plugins; by default those of this environment.
             venvs: Folder of plugin environments; by default the state directory's.
+            data: Directory of a published data set, whose samples become scenarios, too.
+
+        Raises:
+            SpecError: No environment can read the data set; says why.
         """
         registry = cls()
         for point in entry_points(group=GROUP) if points is None else points:
@@ -82,6 +89,8 @@ class Registry:
         for path in sorted(folder.iterdir()) if folder.is_dir() else ():
             if not path.name.startswith("."):
                 registry._attempt(path.name, lambda path=path: registry._add(read_manifest(path)))
+        if data is not None:
+            registry._read(data)
         return registry
 
     def environment(self, name: str) -> EnvSpec:
@@ -127,6 +136,20 @@ class Registry:
         for spec in list(self.environments.values()):
             self._attempt(spec.id, lambda spec=spec: known.update(self._of(spec)))
         return known
+
+    def _read(self, data: Path) -> None:
+        """Add the scenarios of a data set to those of the environment that reads it."""
+        readers = [spec for spec in self.environments.values() if spec.dataset]
+        problem = SpecError(f"No environment here reads data sets, so {str(data)!r} is of no use.")
+        for spec in readers:
+            try:
+                found = load(spec.dataset)(data)
+            except SpecError as error:
+                problem = error
+                continue
+            self._scenarios[spec.id] = {**self._of(spec), **{s.id: s for s in found}}
+            return
+        raise problem
 
     def _of(self, spec: EnvSpec) -> dict[str, Scenario]:
         if spec.id not in self._scenarios:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import aiohttp
 from aiohttp import web
 
-from fleetgym import environments
+from fleetgym import environments, home
 from fleetgym.contracts.errors import FleetgymError, OperatorError
 from fleetgym.contracts.json import digest
 from fleetgym.contracts.record import Outcome, RunKey, RunRecord
@@ -106,7 +106,7 @@ class Lane:
         self.key = os.environ.get(config.api_key_variable, "") if config.base_url else ""
         self.redactor = Redactor([self.key])
         self.directory = RunDirectory(Path(config.out), self.redactor)
-        self.registry = Registry.discover()
+        self.registry = Registry.discover(data=home.data_set())
         self.tracing = Tracing(self.redactor, config.suite)
         self.threads = ThreadPoolExecutor(32, thread_name_prefix="episode")
         self.sandboxes = provider(config.sandbox)

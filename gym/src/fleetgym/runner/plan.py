@@ -11,6 +11,7 @@ from fleetgym.contracts.condition import CLEAN
 from fleetgym.contracts.errors import SpecError, UnknownName
 from fleetgym.contracts.record import RunKey
 from fleetgym.contracts.specs import load
+from fleetgym.environments import grader_of
 from fleetgym.version import __version__
 
 if TYPE_CHECKING:
@@ -81,6 +82,8 @@ def expand(suite: Suite, registry: Registry, *, any_model: bool = False) -> Plan
         registry: Where its names are looked up.
         any_model: Take model names as they are, for a provider that knows them.
 
+    Scenarios that only a provider's model can try have no reference run.
+
     Raises:
         UnknownName: It names something that there is not; the nearest name is suggested.
         SpecError: A framework has no such topology or parameter.
@@ -92,9 +95,9 @@ def expand(suite: Suite, registry: Registry, *, any_model: bool = False) -> Plan
     for condition in conditions:
         if condition != CLEAN:
             _check_fit(registry, condition, scenarios)
-    for model in suite.models:
-        if not any_model:
-            registry.model(model)
+    for model in suite.models if not any_model else ():
+        registry.model(model)
+        _check_policies(model, scenarios)
     runs = [
         PlannedRun(
             scenario=scenario,
@@ -116,6 +119,7 @@ def expand(suite: Suite, registry: Registry, *, any_model: bool = False) -> Plan
                 key=_key(suite, registry, REFERENCE, "single", scenario, condition, EXPERT, seed),
             )
             for scenario, seed, condition in itertools.product(scenarios, suite.seeds, conditions)
+            if not scenario.needs_model
         ]
     unique = {run.run_id: run for run in runs}
     return Plan(suite=suite, runs=tuple(unique.values()))
@@ -131,6 +135,15 @@ def _select(kind: str, patterns: Iterable[str], known: Iterable[str]) -> list[st
             raise UnknownName(kind, pattern, names)
         chosen |= dict.fromkeys(matching)
     return list(chosen)
+
+
+def _check_policies(model: str, scenarios: Iterable[Scenario]) -> None:
+    for scenario in scenarios:
+        if scenario.needs_model:
+            raise SpecError(
+                f"{scenario.id} has no expert, so the reference policy {model!r} cannot play it. "
+                "Name a model of a provider: --base-url URL --model NAME."
+            )
 
 
 def _check_fit(registry: Registry, name: str, scenarios: Iterable[Scenario]) -> None:
@@ -164,10 +177,7 @@ def _key(  # noqa: PLR0917 - the factors of a run, in their order
     model: str,
     seed: int,
 ) -> RunKey:
-    graders = registry.environment(scenario.environment).graders
-    grader = suite.grader or graders[0]
-    if grader not in graders:
-        raise UnknownName("grader", grader, graders)
+    spec = registry.environment(scenario.environment)
     version, parameters = __version__, dict[str, Any]()
     if framework != REFERENCE:
         found = registry.framework(framework)
@@ -188,7 +198,7 @@ def _key(  # noqa: PLR0917 - the factors of a run, in their order
         condition_version=_version(registry, condition),
         model=model,
         seed=seed,
-        grader=grader,
+        grader=grader_of(spec, scenario, suite.grader),
         parameters=parameters,
         budget=asdict(scenario.budget),
     )

@@ -12,6 +12,7 @@ import signal
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
+from fleetgym import environments
 from fleetgym.contracts.errors import UnknownName
 from fleetgym.contracts.record import RunKey, RunRecord
 from fleetgym.executors.connection import WorkerExit
@@ -109,7 +110,9 @@ class _ServingLane(Lane):
             condition="clean",
             model=options.model,
             seed=options.seed,
-            grader=options.grader or self.registry.environment(scenario.environment).graders[0],
+            grader=environments.grader_of(
+                self.registry.environment(scenario.environment), scenario, options.grader
+            ),
             budget=asdict(replace(scenario.budget, seconds=options.seconds)),
         )
 

@@ -216,7 +216,8 @@ class Pool:
     async def _discard(self, server: _Server) -> None:
         self._servers.discard(server)
         await server.process.kill()
-        await asyncio.to_thread(shutil.rmtree, server.jail, ignore_errors=True)
+        if not self._closed:  # else it goes with all the others; and Python may be ending
+            await asyncio.to_thread(shutil.rmtree, server.jail, ignore_errors=True)
 
     async def _end(self) -> None:
         me = asyncio.current_task()
