@@ -10,6 +10,7 @@ It departs from the reference where that has no answer:
   and fall to 0 when an answer is submitted in which nothing can be found;
 * a row of ``query_results`` that is no object makes the reference fail; here the part scores 0;
 * a judge's opinion of a rule is clamped to [0, 1];
+* what a model wrote in several answers before one call is one text here, the last one's too;
 * a model's hidden reasoning is unknown here, so only what it wrote is searched.
 """
 
