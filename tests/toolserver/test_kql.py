@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import datetime
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -58,6 +61,38 @@ def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[tuple[objec
             [(5,)],
         ),
         ("Events | where column_ifexists('ProcessId', 0) == 3 | count", [(1,)]),
+        (
+            (
+                "Events | mv-apply n = Extra.l on (where toint(n) > 4 | project Found = toint(n)) "
+                "| project ProcessId, Found"
+            ),
+            [(4, 5)],
+        ),
+        (
+            (
+                "Events | mv-apply n = Extra.l to typeof(long) on (extend m = n * 2 "
+                "| where m == 2) | project ProcessId, n, m | order by ProcessId asc"
+            ),
+            [(0, 1, 2), (1, 1, 2)],
+        ),
+        ("Events | extend L = tostring(Extra.l) | mv-expand parse_json(L) | count", [(10,)]),
+        ("Events | project-away D*, *ra, Time* | top 1 by ProcessId", [(4,)]),
+        ("Events | project-keep Proc*, DeviceName | top 1 by ProcessId", [("host-4", 4)]),
+        ("Events | sample 2 | count", [(2,)]),
+        ("Events | sample-distinct 3 of DeviceName | count", [(3,)]),
+        ("Events | where ProcessId == 2 | project split(DeviceName, '-', 1)", [('["2"]',)]),
+        ("Events | where ingestion_time() > ago(22h) | count", [(2,)]),
+        (
+            (
+                "Events | summarize make_set_if(ProcessId, ProcessId > 2, 9), "
+                "take_anyif(DeviceName, ProcessId == 2)"
+            ),
+            [("[3,4]", "host-2")],
+        ),
+        (
+            "print unixtime_microseconds_todatetime(1000000) == datetime(1970-01-01 00:00:01)",
+            [(True,)],
+        ),
         ("print x = 1 | where column_ifexists('x', column_ifexists('y', 2)) == 1", [(1,)]),
         ("Events | where DeviceName == 'column_ifexists(\"a\", 1)' | count", [(0,)]),
         (
@@ -108,14 +143,14 @@ def test_it_gives_what_kusto_gives(
         ("database('main').Events", "without a database"),
         ("cluster('x').database('y').Events", "no other clusters"),
         ("externaldata(a: string)['http://x/y']", "Nothing outside the tables"),
-        ("Events | project-away Dev*", "Name each column"),
-        ("Events | extend split(DeviceName, '-', 1)", "Take the part by its index"),
+        ("Events | project-away Gone*", "Name each column"),
+        ("Events | distinct *", "Name the columns"),
         ("search 'x'", "Use `union` of the tables"),
-        ("Events | sample 3", "Use `take N`"),
         ("Events | evaluate bag_unpack(Extra)", "extend x = tostring"),
-        ("Events | mv-apply x = Extra.l on (where x > 1)", "mv-expand item = Column"),
+        ("Events | mv-apply x = Extra.l on (top 1 by x)", "where, extend and project only"),
+        ("Events | mv-apply Extra.l on (where l > 1)", "Name the item"),
         ("Events | make-series count() on Timestamp step 1h", "summarize … by bin"),
-        ("Events | where ingestion_time() > ago(1d)", "Use the table's time column"),
+        ("Other | where ingestion_time() > ago(1d)", "Use the table's time column"),
         ("Events | mv-expand parse_json(Extra.l)", "give it a name"),
         ("Events | wher ProcessId > 3", "no operator 'wher'. Did you mean 'where'"),
         ("Events; Other", "Send one query"),
@@ -135,3 +170,18 @@ def test_what_it_cannot_do_is_refused_with_advice(query: str, advice: str) -> No
 def test_the_tables_of_joins_and_lets_are_those_that_are_read() -> None:
     query = "let x = Other | where Owner == 'a'; Events | join x on DeviceName"
     assert translate(query, COLUMNS, NOW).tables == {"Events", "Other"}
+
+
+COVERAGE = Path(__file__).parents[2] / "benchmarks" / "kql_coverage.py"
+
+
+def test_the_share_of_a_folder_that_translates_is_told_with_what_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.kql").write_text("T | where A == 1")
+    (tmp_path / "b.md").write_text("words\n```kql\nT | evaluate narrow()\n```\n")
+    (tmp_path / "c.yaml").write_text("rules:\n- query: T | count\n")
+    done = subprocess.run(
+        [sys.executable, COVERAGE, tmp_path], capture_output=True, text=True, check=True
+    )
+    assert "2 of 3 translate (66.7%), 0 defects" in done.stdout
+    assert "EvaluateOperator" in done.stdout
+    assert "b.md#0" in done.stdout

@@ -32,11 +32,9 @@ _ADVICE = {
     "ExternalDataExpression": "Nothing outside the tables can be read.",
     "FindOperator": "Use `union` of the tables, then `where Column has 'text'`.",
     "MakeSeriesOperator": "Use `summarize … by bin(Time, 1h)`.",
-    "MvapplyOperator": "Use `mv-expand item = Column`, then `where` and `summarize`.",
+    "MvapplyOperator": "Name the item (`mv-apply x = Column on …`) and use where, extend and "
+    "project only; or use `mv-expand x = Column`, then `where` and `summarize`.",
     "PartitionOperator": "Use `summarize arg_max(Time, *) by Column`.",
-    "ProjectKeepOperator": "Use `project`.",
-    "SampleDistinctOperator": "Use `distinct Column | take N`.",
-    "SampleOperator": "Use `take N`.",
     "ScanOperator": "Use `join` on the host and `where` on the times.",
     "SearchOperator": "Use `union` of the tables, then `where Column has 'text'`.",
     "SerializeOperator": "Use `order by` and `top`.",

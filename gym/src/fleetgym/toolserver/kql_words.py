@@ -10,6 +10,8 @@ import re
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from fleetgym.toolserver.kql_operators import rewritten
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -52,7 +54,8 @@ def in_reach(query: str, columns: Mapping[str, Mapping[str, str]]) -> str:
     ``project-reorder`` only orders columns, and a bare ``serialize`` only promises an order that
     rows here have anyway: both go. ``mv-expand A.b`` gets the name that Kusto gives it, ``A_b``.
     Old names of functions become the new ones. ``column_ifexists`` becomes the column, when a table
-    that the query names has it or the query makes it, and otherwise the other value.
+    that the query names has it or the query makes it, and otherwise the other value. Operators that
+    mean what others do are left to :mod:`fleetgym.toolserver.kql_operators`.
 
     Args:
         query: KQL.
@@ -64,7 +67,8 @@ def in_reach(query: str, columns: Mapping[str, Mapping[str, str]]) -> str:
         if parts[:2] == ["|", "project-reorder"] or parts == ["|", "serialize"]:
             continue
         kept.append(_UNNAMED_EXPAND.sub(_named_expand, stage))
-    return _without_ifexists("".join(kept), columns)
+    tokens = [m[0] for m in _tokens(_without_ifexists("".join(kept), columns))]
+    return "".join(rewritten(tokens, columns))
 
 
 def stages(query: str) -> Iterator[str]:
