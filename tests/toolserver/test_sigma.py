@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -231,8 +232,8 @@ def test_what_is_not_one_rule_is_refused_with_the_reason(rule: str, reason: str)
     ("rule", "reason"),
     [
         (_rule("{s: {Imagee: x}, condition: s}"), "no field 'Imagee' .* Did you mean 'image'"),
-        (_rule("{s: {a: x}, condition: s}", "{product: windows, category: process_creation}"),
-         "No table holds the log source product='windows'"),
+        (_rule("{s: {a: x}, condition: s}", "{product: macos, category: process_creation}"),
+         "No table holds the log source product='macos'"),
         (_rule("{s: {a: x}, condition: s}", "{product: azure, service: diagnostics}"),
          "No table holds"),
         (_rule("{s: {Image|expand: '%x%'}, condition: s}"), "placeholder"),
@@ -267,3 +268,76 @@ def test_no_text_in_a_rule_becomes_sql(engine: QueryEngine) -> None:
     assert _grade(engine, _rule("""{s: {Image: "x' OR '1'='1"}, condition: s}"""))["matched"] == {
         "DeviceProcessEvents": []
     }
+
+
+WINDOWS_EVENT = {
+    "Image": r"C:\Windows\System32\certutil.exe",
+    "FileVersion": "10.0.20348.4163",
+    "Description": "CertUtil.exe",
+    "Product": "Microsoft® Windows® Operating System",
+    "Company": "Microsoft Corporation",
+    "OriginalFileName": "CertUtil.exe",
+    "CommandLine": "certutil  -encode file.bat file_.base64",
+    "CurrentDirectory": "C:\\Users\\Administrator\\Downloads\\",
+    "User": r"LAB\Administrator",
+    "IntegrityLevel": "High",
+    "Hashes": "SHA1=317E,MD5=A561,IMPHASH=02CB6949ACFAA0B84149D99111C16734",
+    "ParentImage": r"C:\Windows\System32\cmd.exe",
+    "ParentCommandLine": r'"C:\Windows\System32\cmd.exe"',
+}
+CERTUTIL = r"""
+title: Encoding with certutil
+logsource: {product: windows, category: process_creation}
+detection:
+  image:
+    - Image|endswith: '\certutil.exe'
+    - OriginalFileName: CertUtil.exe
+  hash:
+    Hashes|contains: IMPHASH=02CB6949ACFAA0B84149D99111C16734
+  words:
+    CommandLine|contains|windash: ' -encode '
+  parent:
+    ParentImage|endswith: ['\powershell.exe', '\CMD.exe']
+    CurrentDirectory|contains: \Downloads\
+    Company|startswith: Microsoft
+  condition: (image or hash) and words and parent
+"""
+
+
+def test_a_windows_rule_fires_on_sysmons_own_field_names(tmp_path: Path) -> None:
+    path = tmp_path / "events.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(
+            "CREATE TABLE DeviceProcessEvents ("
+            + ", ".join(f'"{name}" VARCHAR' for name in WINDOWS_EVENT)
+            + ")"
+        )
+        marks = ", ".join("?" for _ in WINDOWS_EVENT)
+        other = {**WINDOWS_EVENT, "CommandLine": "certutil -decode"}
+        for event in (WINDOWS_EVENT, other):
+            connection.execute(
+                f"INSERT INTO DeviceProcessEvents VALUES ({marks})",
+                list(event.values()),
+            )
+    found = json.loads(
+        QueryEngine(path, Limits()).answer({"tool": "grade_sigma", "arguments": {"rule": CERTUTIL}})
+    )
+    assert found["matched"] == {"DeviceProcessEvents": [0]}
+
+
+def test_a_windows_rule_does_not_look_at_other_systems(engine: QueryEngine) -> None:
+    rule = """
+title: Any curl
+logsource: {product: PRODUCT, category: process_creation}
+detection: {a: {CommandLine|contains: curl}, condition: a}
+"""
+    matched = {
+        product: json.loads(
+            engine.answer(
+                {"tool": "grade_sigma", "arguments": {"rule": rule.replace("PRODUCT", product)}}
+            )
+        )["matched"]
+        for product in ("linux", "windows")
+    }
+    assert len(matched["linux"]["DeviceProcessEvents"]) == 2
+    assert matched["windows"] == {"DeviceProcessEvents": []}

@@ -142,6 +142,8 @@ def row_queries(rule: Rule, columns: Mapping[str, Mapping[str, str]]) -> dict[st
             continue
         if source.actions and "ActionType" in columns[table]:
             where += f' AND "ActionType" IN {_strings(source.actions)}'
+        if source.paths and "FolderPath" in columns[table]:
+            where += f" AND regexp_matches(\"FolderPath\", '^{source.paths}')"
         queries[table] = f"FROM {quoted(table)} SELECT rowid WHERE {where} ORDER BY rowid"
     if unknown is not None and not queries:
         raise unknown

@@ -8,7 +8,7 @@ column names need no entry.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,12 +28,21 @@ class Source:
     actions: tuple[str, ...] = ()
     """Values of ``ActionType`` that belong to it; empty for all."""
 
+    paths: str = ""
+    """Regular expression that ``FolderPath`` has to begin with, where a table holds the events of
+    several operating systems; empty for any.
+    """
+
 
 _PROCESS = Source(
     tables=("DeviceProcessEvents",),
     aliases={
         "image": ("FolderPath",),
         "originalfilename": ("ProcessVersionInfoOriginalFileName",),
+        "company": ("ProcessVersionInfoCompanyName",),
+        "product": ("ProcessVersionInfoProductName",),
+        "description": ("ProcessVersionInfoFileDescription",),
+        "fileversion": ("ProcessVersionInfoProductVersion",),
         "commandline": ("ProcessCommandLine",),
         "user": ("AccountName",),
         "logonid": ("LogonId",),
@@ -70,8 +79,12 @@ _FILE_ALIASES = {
 }
 
 
-def _files(*actions: str) -> Source:
-    return Source(tables=("DeviceFileEvents",), aliases=_FILE_ALIASES, actions=actions)
+_WINDOWS_PATH = r"(?:[A-Za-z]:|\\\\|\\Device\\)"
+"""A drive, a share or a device."""
+
+
+def _files(*actions: str, paths: str = "") -> Source:
+    return Source(tables=("DeviceFileEvents",), aliases=_FILE_ALIASES, actions=actions, paths=paths)
 
 
 _KUBERNETES = Source(
@@ -198,6 +211,11 @@ _SOURCES: Mapping[tuple[str, str], Source] = {
     ("linux", "file_change"): _files("FileModified"),
     ("linux", "file_delete"): _files("FileDeleted"),
     ("linux", "file_rename"): _files("FileRenamed"),
+    ("windows", "process_creation"): replace(_PROCESS, paths=_WINDOWS_PATH),
+    ("windows", "file_event"): _files(paths=_WINDOWS_PATH),
+    ("windows", "file_change"): _files("FileModified", paths=_WINDOWS_PATH),
+    ("windows", "file_delete"): _files("FileDeleted", paths=_WINDOWS_PATH),
+    ("windows", "file_rename"): _files("FileRenamed", paths=_WINDOWS_PATH),
     ("kubernetes", "audit"): _KUBERNETES,
     ("kubernetes", "application"): _KUBERNETES,
     ("azure", "aksaudit"): Source(tables=("AKSAudit",), aliases=_KUBERNETES.aliases),
