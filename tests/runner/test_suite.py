@@ -5,7 +5,8 @@ import pytest
 
 from fleetgym.conditions.noise import NOISY_TOOLS
 from fleetgym.contracts.errors import SpecError
-from fleetgym.registry import Registry
+from fleetgym.contracts.specs import FrameworkSpec
+from fleetgym.registry import RegisteredFramework, Registry
 from fleetgym.runner.choose import check_provider, check_sandbox, choose
 from fleetgym.runner.plan import expand
 from fleetgym.runner.suite import load_suite, parse_seeds
@@ -152,10 +153,16 @@ def test_a_condition_of_another_version_makes_other_runs(
 ) -> None:
     text = 'name: a\nframeworks: [a]\nscenarios: ["tiny/*"]\nseeds: 0\n'
     suite = load_suite(write(tmp_path, text + "conditions: [clean, noisy-tools]\n"))
-    suite = suite.model_copy(update={"frameworks": []})
-    clean, noisy = expand(suite, Registry.discover()).runs
+    spec = FrameworkSpec(
+        name="a", entry_point="a:A", distributions=("a",), topologies=("single",), summary="A"
+    )
+    registry = Registry.discover()
+    registry.frameworks["a"] = RegisteredFramework(
+        spec=spec, python=Path("python"), versions={"a": "1"}, defaults={}
+    )
+    clean, noisy, *_ = expand(suite, registry).runs
     monkeypatch.setattr(NOISY_TOOLS, "version", "another")
-    clean_again, noisy_again = expand(suite, Registry.discover()).runs
+    clean_again, noisy_again, *_ = expand(suite, registry).runs
 
     assert clean_again.run_id == clean.run_id
     assert noisy_again.run_id != noisy.run_id

@@ -46,10 +46,20 @@ def plan(suite: Path, *, prices: Path | None, out: Path | None, as_json: bool) -
         note = " (the expert, without a framework: the ceiling)" if name == REFERENCE else ""
         click.echo(f"  {name} {version}: {runs} runs{note}")
     click.echo(
-        f"Every framework meets the same {len(summary['scenarios'])} scenarios x "
-        f"{len(summary['conditions'])} conditions x {len(made.suite.models)} models x "
-        f"{len(made.suite.seeds)} seeds, so that any two are paired run by run."
+        f"Factors: {len(summary['scenarios'])} scenarios, {len(summary['conditions'])} conditions, "
+        f"{len(made.suite.models)} models, {len(made.suite.seeds)} seeds."
     )
+    for factor in made.suite.spread:
+        click.echo(f"Each scenario and seed meets one of the {factor}, in turn, not all of them.")
+    if made.paired:
+        click.echo("Any two frameworks are paired run by run: they meet the same of all these.")
+    else:
+        click.echo("NOT fully paired: `exclude` takes runs from some frameworks only.")
+        for pair in made.pairs:
+            click.echo(
+                f"  {'/'.join(pair.one)} and {'/'.join(pair.other)}: {pair.paired} pairs, "
+                f"{pair.alone} runs without a partner"
+            )
     for scenario in summary["scenarios"]:
         click.echo(f"  {scenario}")
     for cost in costs:

@@ -12,6 +12,7 @@ from fleetgym.contracts.errors import SpecError, UnknownName
 from fleetgym.contracts.record import RunKey
 from fleetgym.contracts.specs import load
 from fleetgym.environments import grader_of
+from fleetgym.runner.design import Arm, Cell, Factors, Pair, cells, pairs
 from fleetgym.version import __version__
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ REFERENCE = "reference"
 """Stands in the place of a framework when the expert plays directly on the environment."""
 
 EXPERT = "policy/expert"
+_REFERENCE_ARM = Arm(REFERENCE, "single")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +54,14 @@ class Plan:
     runs: tuple[PlannedRun, ...]
     """Frameworks vary fastest, so that what is compared runs side by side; reference runs last."""
 
+    pairs: tuple[Pair, ...] = ()
+    """How the runs of each two frameworks pair up."""
+
+    @property
+    def paired(self) -> bool:
+        """Whether any two frameworks meet in all of their runs."""
+        return not any(pair.alone for pair in self.pairs)
+
     def frameworks(self) -> Sequence[str]:
         """Return the frameworks whose processes are needed."""
         names = dict.fromkeys(run.key.framework for run in self.runs)
@@ -70,6 +80,17 @@ class Plan:
             "conditions": list(dict.fromkeys(run.key.condition for run in self.runs)),
             "models": self.suite.models,
             "seeds": self.suite.seeds,
+            "spread": list(self.suite.spread),
+            "paired": self.paired,
+            "pairs": [
+                {
+                    "one": "/".join(pair.one),
+                    "other": "/".join(pair.other),
+                    "paired": pair.paired,
+                    "alone": pair.alone,
+                }
+                for pair in self.pairs
+            ],
             "run_ids": [run.run_id for run in self.runs],
         }
 
@@ -86,7 +107,7 @@ def expand(suite: Suite, registry: Registry, *, any_model: bool = False) -> Plan
 
     Raises:
         UnknownName: It names something that there is not; the nearest name is suggested.
-        SpecError: A framework has no such topology or parameter.
+        SpecError: A framework has no such topology or parameter, or the design is none.
     """
     known = registry.scenarios()
     chosen = _select("scenario", suite.scenarios, known)
@@ -98,31 +119,25 @@ def expand(suite: Suite, registry: Registry, *, any_model: bool = False) -> Plan
     for model in suite.models if not any_model else ():
         registry.model(model)
         _check_policies(model, scenarios)
-    runs = [
-        PlannedRun(
-            scenario=scenario,
-            key=_key(suite, registry, name, topology, scenario, condition, model, seed),
-        )
-        for scenario, seed, condition, model, topology, name in itertools.product(
-            scenarios,
-            suite.seeds,
-            conditions,
-            suite.models,
-            suite.topologies,
-            suite.frameworks,
-        )
-    ]
+    factors = Factors(
+        arms=_arms(suite, registry),
+        scenarios=chosen,
+        conditions=conditions,
+        models=suite.models,
+        seeds=suite.seeds,
+    )
+    kept = cells(suite, factors)
+    keys = _Keys(suite, registry, {scenario.id: scenario for scenario in scenarios})
+    runs = [keys.run(cell) for cell in kept]
     if suite.reference:
+        played = dict.fromkeys(cell.block._replace(model=EXPERT) for cell in kept)
         runs += [
-            PlannedRun(
-                scenario=scenario,
-                key=_key(suite, registry, REFERENCE, "single", scenario, condition, EXPERT, seed),
-            )
-            for scenario, seed, condition in itertools.product(scenarios, suite.seeds, conditions)
-            if not scenario.needs_model
+            keys.run(Cell(_REFERENCE_ARM, block))
+            for block in played
+            if not keys.scenarios[block.scenario].needs_model
         ]
     unique = {run.run_id: run for run in runs}
-    return Plan(suite=suite, runs=tuple(unique.values()))
+    return Plan(suite=suite, runs=tuple(unique.values()), pairs=tuple(pairs(kept, factors.arms)))
 
 
 def _select(kind: str, patterns: Iterable[str], known: Iterable[str]) -> list[str]:
@@ -167,41 +182,62 @@ def _with_budget(scenario: Scenario, suite: Suite) -> Scenario:
     return replace(scenario, budget=replace(scenario.budget, **changes))
 
 
-def _key(  # noqa: PLR0917 - the factors of a run, in their order
-    suite: Suite,
-    registry: Registry,
-    framework: str,
-    topology: str,
-    scenario: Scenario,
-    condition: str,
-    model: str,
-    seed: int,
-) -> RunKey:
-    spec = registry.environment(scenario.environment)
-    version, parameters = __version__, dict[str, Any]()
-    if framework != REFERENCE:
-        found = registry.framework(framework)
-        version = found.version
-        parameters = _parameters(framework, found.defaults, suite.parameters.get(framework, {}))
-        if topology not in found.spec.topologies:
+def _arms(suite: Suite, registry: Registry) -> list[Arm]:
+    for framework, topology in itertools.product(suite.frameworks, suite.topologies):
+        offered = registry.framework(framework).spec.topologies
+        if topology not in offered:
             raise SpecError(
                 f"Framework {framework!r} has no topology {topology!r}. "
-                f"It has: {', '.join(found.spec.topologies)}."
+                f"It has: {', '.join(offered)}."
             )
-    return RunKey(
-        framework=framework,
-        framework_version=version,
-        topology=topology,
-        scenario=scenario.id,
-        scenario_version=scenario.version,
-        condition=condition,
-        condition_version=_version(registry, condition),
-        model=model,
-        seed=seed,
-        grader=grader_of(spec, scenario, suite.grader),
-        parameters=parameters,
-        budget=asdict(scenario.budget),
-    )
+    return [
+        Arm(framework, topology)
+        for topology, framework in itertools.product(suite.topologies, suite.frameworks)
+    ]
+
+
+class _Keys:
+    """Makes runs of cells; what many runs have in common is looked up once."""
+
+    def __init__(self, suite: Suite, registry: Registry, scenarios: Mapping[str, Scenario]) -> None:
+        self.scenarios = scenarios
+        self._parameters: dict[str, dict[str, Any]] = {REFERENCE: {}}
+        self._versions = {REFERENCE: __version__}
+        for name in suite.frameworks:
+            found = registry.framework(name)
+            self._versions[name] = found.version
+            self._parameters[name] = _parameters(
+                name, found.defaults, suite.parameters.get(name, {})
+            )
+        self._graders = {
+            name: grader_of(registry.environment(one.environment), one, suite.grader)
+            for name, one in scenarios.items()
+        }
+        self._budgets = {name: asdict(one.budget) for name, one in scenarios.items()}
+        self._conditions: dict[str, str] = {}
+        self._registry = registry
+
+    def run(self, cell: Cell) -> PlannedRun:
+        """Return the run of a cell."""
+        arm, block = cell
+        if block.condition not in self._conditions:
+            self._conditions[block.condition] = _version(self._registry, block.condition)
+        scenario = self.scenarios[block.scenario]
+        key = RunKey(
+            framework=arm.framework,
+            framework_version=self._versions[arm.framework],
+            topology=arm.topology,
+            scenario=block.scenario,
+            scenario_version=scenario.version,
+            condition=block.condition,
+            condition_version=self._conditions[block.condition],
+            model=block.model,
+            seed=block.seed,
+            grader=self._graders[block.scenario],
+            parameters=self._parameters[arm.framework],
+            budget=self._budgets[block.scenario],
+        )
+        return PlannedRun(scenario=scenario, key=key)
 
 
 def _version(registry: Registry, condition: str) -> str:

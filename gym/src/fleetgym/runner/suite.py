@@ -1,21 +1,21 @@
 """A suite: a YAML matrix of runs.
 
 Every list is a factor; the runs are their product, so that any two frameworks meet on equal
-(scenario, condition, model, seed).
+(scenario, condition, model, seed), less what the suite excludes. ``docs/suites.md`` tells more.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from fleetgym.yaml_model import StrictModel, load_model
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["BudgetOverride", "Suite", "load_suite", "parse_seeds"]
+__all__ = ["BudgetOverride", "Exclusion", "Suite", "load_suite", "parse_seeds"]
 
 _MAX_SEEDS = 100_000
 
@@ -58,6 +58,25 @@ _Names = Annotated[list[str], Field(min_length=1)]
 _Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 
+class Exclusion(StrictModel):
+    """Runs that are left out: those that fit every field that is given."""
+
+    frameworks: list[str] = Field(default=[])
+    topologies: list[str] = Field(default=[])
+    scenarios: list[str] = Field(default=[])
+    conditions: list[str] = Field(default=[])
+    models: list[str] = Field(default=[])
+    """Names or patterns, of what the suite chooses."""
+
+    seeds: Annotated[list[_Seed], BeforeValidator(parse_seeds)] = Field(default=[])
+
+    @model_validator(mode="after")
+    def _names_something(self) -> Exclusion:
+        if not self.model_fields_set:
+            raise ValueError("names nothing, which would leave out every run")
+        return self
+
+
 class Suite(StrictModel):
     """What a suite file holds."""
 
@@ -74,6 +93,12 @@ class Suite(StrictModel):
     models: _Names = Field(default=["policy/competent"])
     seeds: Annotated[list[_Seed], BeforeValidator(parse_seeds), Field(min_length=1)]
     """A list, or text such as ``0-4``."""
+
+    spread: list[Literal["conditions", "models"]] = Field(default=[])
+    """Factors of which each (scenario, seed) meets one value instead of all, in turn."""
+
+    exclude: list[Exclusion] = Field(default=[])
+    """Each entry leaves out some runs."""
 
     grader: str | None = None
     """The environment's first one by default."""
