@@ -15,7 +15,6 @@ import duckdb
 import gymnasium
 import pytest
 
-import fleetgym  # noqa: F401 - registers the environments
 from fleetgym.contracts.errors import SpecError, UnknownName
 from fleetgym.records.store import scan
 from fleetgym_env_cti_realm.instance import DATABASE
