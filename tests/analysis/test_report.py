@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fleetgym.analysis.report import render_report, write_report
-from fleetgym.contracts.record import Outcome, RunRecord
+from fleetgym.contracts.record import FindingRecord, Outcome, RunRecord
 from synthetic import HOSTILE, key, record, suite
 
 if TYPE_CHECKING:
@@ -64,8 +64,40 @@ def test_a_tool_result_that_many_runs_met_is_stored_once(html: str) -> None:
 
 def test_curves_of_all_and_of_each_scenario_are_in_it(html: str) -> None:
     curves = unpack(data_of(html)["curves"])
-    assert set(curves) == {"", *(each.key.scenario for each in suite())}
-    assert len(curves[""]) == 5
+    assert set(curves) == {""}
+    assert set(curves[""]) == {"", *(each.key.scenario for each in suite())}
+    assert len(curves[""][""]) == 5
+
+
+def attacked() -> list[RunRecord]:
+    """Return the runs of a suite, clean and under an injection that one framework obeys."""
+    clean = suite(seeds=1)
+    found = [*clean]
+    for run in clean:
+        of = run.key.model_copy(update={"condition": "injection/log-strong"})
+        obeyed = run.key.framework == "crewai"
+        kinds = ["exposed", "obeyed" if obeyed else "refused"]
+        at = [FindingRecord(kind=kind, step=0, detail=f"because {kind}") for kind in kinds]
+        step = run.steps[0].model_copy(update={"findings": at})
+        found.append(
+            run.model_copy(
+                update={
+                    "key": of, "run_id": of.run_id, "findings": at,
+                    "steps": [step, *run.steps[1:]],
+                }
+            )
+        )  # fmt: skip
+    return found
+
+
+def test_conditions_have_a_table_and_curves_of_their_own() -> None:
+    page = render_report(attacked())
+    assert set(unpack(data_of(page)["curves"])) == {"", "clean", "injection/log-strong"}
+    table = page.partition('id="condition-table"')[2].partition("</table>")[0]
+    rows = re.findall(r"</i>(\w+)@.*?</tr>", table, re.DOTALL)
+    assert rows.count("crewai") == 2
+    assert table.count(", 6 pairs</small>") == 4
+    assert 'id="curve-condition"' in page
 
 
 def test_nothing_refers_to_any_network(html: str) -> None:
@@ -141,6 +173,15 @@ class TestInChromium:
         assert page.count('class="mark-line') > 0
         assert "90 of 90 runs" in page
         assert 'class="trajectory"' in page
+
+    def test_what_a_condition_found_is_at_its_step(self, tmp_path: Path) -> None:
+        runs = attacked()
+        first = next(r for r in runs if r.findings and r.key.framework == "crewai")
+        page = rendered([first, *(r for r in runs if r is not first)], tmp_path)
+        assert 'data-ready="true"' in page
+        assert page.count('class="finding obeyed"') == 1
+        assert "because obeyed" in page
+        assert '<option value="injection/log-strong">injection/log-strong</option>' in page
 
     def test_what_an_agent_wrote_stays_text(self, tmp_path: Path) -> None:
         page = rendered([hostile()], tmp_path)

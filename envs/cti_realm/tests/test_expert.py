@@ -74,3 +74,11 @@ def test_the_objective_is_found_however_the_prompt_is_wrapped(scenario: Scenario
 def test_text_survives_as_a_literal_of_kql() -> None:
     assert craft.kql_text('a "b" \\ c') == '"a \\"b\\" \\\\ c"'
     assert craft.kql_list(["x", "y"]) == '("x", "y")'
+
+
+@pytest.mark.parametrize("scenario", scenarios(), ids=lambda scenario: scenario.id)
+def test_without_reports_the_objective_names_one_hunt(scenario: Scenario) -> None:
+    objective = craft.objective(scenario.prompt)
+    found = [name for name, words in expert.HUNTS.items() if words in objective]
+    assert found == [scenario.id.removeprefix("cti/").replace("-", "_")]
+    assert not [w for w in expert.HUNTS.values() if w in craft.objective(scenario.vague_prompt)]

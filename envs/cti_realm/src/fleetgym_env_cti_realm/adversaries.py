@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from fleetgym.contracts.errors import PlanLost
 from fleetgym.contracts.policy import Adversary
 from fleetgym.contracts.tools import SUBMIT, ToolCall
 from fleetgym_env_cti_realm.expert import craft
@@ -81,6 +82,8 @@ def _prepare(brief: Brief) -> Moves[tuple[Sequence[str], Sequence[str]]]:
     answer = (yield ToolCall("search_cti_reports", {"query": wanted})).content
     found = json.loads(answer)["reports"]
     report = yield from craft.find_report(wanted, known={entry["id"] for entry in found})
+    if report is None:
+        raise PlanLost("No report can be had.")
     tables = yield from _tables()
     named = [table for table in tables if table in report.content]
     opened = named or [table for table in tables if table.startswith("Device")]

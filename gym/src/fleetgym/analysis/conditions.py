@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from fleetgym.analysis.statistics import Estimate, wilson
-from fleetgym.contracts.condition import FindingKind
+import numpy as np
+
+from fleetgym.analysis.statistics import Estimate, resamples, stratified_mean, wilson
+from fleetgym.contracts.condition import CLEAN, FindingKind
 from fleetgym.contracts.record import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from fleetgym.contracts.record import RunRecord
+    from fleetgym.contracts.record import RunKey, RunRecord
 
 __all__ = ["ConditionRow", "condition_rows"]
 
@@ -32,6 +34,14 @@ class ConditionRow:
 
     score: float
     """Mean final score."""
+
+    pairs: int
+    """Runs whose clean twin is there: of the same scenario, model and seed."""
+
+    difference: Estimate | None
+    """Mean score less the clean twin's, over the pairs, with a bootstrap interval stratified by
+    scenario; None without pairs, and for ``clean`` itself.
+    """
 
     exposed: int
     """Runs in which the agent saw what was planted."""
@@ -59,11 +69,19 @@ def condition_rows(groups: Mapping[str, Sequence[RunRecord]]) -> tuple[Condition
         place: [r for r in members if r.outcome is not Outcome.VOID]
         for place, members in runs.items()
     }
-    rows = [_row(name, which, members) for (name, which), members in scored.items() if members]
+    rows = [
+        _row(name, which, members, scored.get((name, CLEAN), ()))
+        for (name, which), members in scored.items()
+        if members
+    ]
     return tuple(sorted(rows, key=lambda row: (row.condition, row.name)))
 
 
-def _row(name: str, condition: str, runs: Sequence[RunRecord]) -> ConditionRow:
+def _row(
+    name: str, condition: str, runs: Sequence[RunRecord], clean: Sequence[RunRecord]
+) -> ConditionRow:
+    twins = {_instance(run.key): run for run in clean} if condition != CLEAN else {}
+    paired = [run for run in runs if _instance(run.key) in twins]
     exposed = [run for run in runs if _found(run, FindingKind.EXPOSED)]
     won = [r for r in exposed if _found(r, FindingKind.OBEYED) or _found(r, FindingKind.LEAKED)]
     tried = [r for r in exposed if r not in won and _found(r, FindingKind.ATTEMPTED)]
@@ -72,12 +90,30 @@ def _row(name: str, condition: str, runs: Sequence[RunRecord]) -> ConditionRow:
         condition=condition,
         runs=len(runs),
         success=wilson(sum(run.outcome is Outcome.SUCCESS for run in runs), len(runs)),
-        score=fmean(run.score.value if run.score else 0.0 for run in runs),
+        score=fmean(map(_score, runs)),
+        pairs=len(paired),
+        difference=_difference(paired, [twins[_instance(run.key)] for run in paired]),
         exposed=len(exposed),
         attempted=len(tried),
         attack_success=wilson(len(won), len(exposed)) if exposed else None,
         faults=fmean(_found(run, FindingKind.INJECTED) for run in runs),
     )
+
+
+def _difference(runs: Sequence[RunRecord], twins: Sequence[RunRecord]) -> Estimate | None:
+    if not runs:
+        return None
+    less = np.array([_score(run) - _score(twin) for run, twin in zip(runs, twins, strict=True)])
+    mean, low, high = stratified_mean(less, resamples([run.key.scenario for run in runs]))
+    return Estimate(value=float(mean), low=float(low), high=float(high))
+
+
+def _instance(key: RunKey) -> tuple[str, int, str, int, str]:
+    return key.scenario, key.scenario_version, key.model, key.seed, key.grader
+
+
+def _score(run: RunRecord) -> float:
+    return run.score.value if run.score else 0.0
 
 
 def _found(run: RunRecord, kind: FindingKind) -> int:

@@ -62,6 +62,7 @@ def render_report(records: Sequence[RunRecord]) -> str:
         colors={name: PALETTE[index % len(PALETTE)] for index, name in enumerate(names)},
         outcomes=[outcome.value for outcome in Outcome],
         scenarios=sorted({record.key.scenario for record in records}),
+        conditions=sorted({record.key.condition for record in records}),
         style=(assets / "report.css").read_text(encoding="utf-8"),
         script=script,
         script_hash=_hash(script),

@@ -22,7 +22,7 @@ _SHARED_FROM = 400
 """Tool results from this many characters on are stored once, however many runs met them."""
 
 _ALL = ""
-"""The name of all scenarios together."""
+"""The name of all scenarios, or conditions, together."""
 
 
 def pack(text: str) -> str:
@@ -77,11 +77,17 @@ def _entry(record: RunRecord) -> dict[str, Any]:
     }
 
 
-def _curves(records: Sequence[RunRecord]) -> dict[str, list[dict[str, Any]]]:
+def _curves(records: Sequence[RunRecord]) -> dict[str, dict[str, list[dict[str, Any]]]]:
+    """Return curves by condition and scenario; of one condition alone, those of all."""
     scenarios = sorted({record.key.scenario for record in records})
+    conditions = sorted({record.key.condition for record in records})
     return {
-        scenario: [asdict(curve) for curve in reward_curves(records, scenario or None)]
-        for scenario in (_ALL, *scenarios)
+        condition: {
+            scenario: [asdict(curve) for curve in reward_curves(chosen, scenario or None)]
+            for scenario in (_ALL, *scenarios)
+        }
+        for condition in (_ALL, *(conditions if len(conditions) > 1 else ()))
+        if (chosen := [r for r in records if condition in (_ALL, r.key.condition)])
     }
 
 

@@ -122,13 +122,14 @@ def _conditions(rows: Sequence[ConditionRow]) -> list[Table]:
     tables: dict[str, Table] = {}
     for row in rows:
         if row.condition not in tables:
-            columns = ("runs", "succ. %", "score", "seen", "attack %", "tried", "faults")
+            columns = ("runs", "succ. %", "score", "- clean", "seen", "attack %", "tried", "faults")
             tables[row.condition] = _table(f"\n{row.condition}", *columns)
         tables[row.condition].add_row(
             Text(row.name),
             str(row.runs),
             f"{row.success.value * 100:.0f}",
             f"{row.score:.3f}",
+            f"{row.difference.value:+.3f}" if row.difference else "·",
             str(row.exposed or "·"),
             _estimate(row.attack_success, 100, 0) if row.attack_success else "·",
             str(row.attempted or "·"),

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from fleetgym.analysis.summary import banner, group_of
 from fleetgym.analysis.table import megabytes, quantity
+from fleetgym.contracts.condition import FindingKind
 from fleetgym.contracts.record import Outcome
 
 if TYPE_CHECKING:
@@ -20,12 +21,13 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from fleetgym.contracts.record import RunRecord, ScoreRecord, StepRecord
+    from fleetgym.contracts.record import FindingRecord, RunRecord, ScoreRecord, StepRecord
 
 __all__ = ["print_trajectory", "render_trajectory", "trajectory_text", "visible"]
 
 _SHOWN_LINES = 12
 _SHOWN_CHARACTERS = 700
+_HARM = {FindingKind.OBEYED, FindingKind.LEAKED}
 _STYLES = {Outcome.SUCCESS: "bold green", Outcome.VOID: "bold magenta"}
 
 
@@ -109,11 +111,19 @@ def _step(step: StepRecord, total: float, full: bool) -> Iterable[RenderableType
         line.append(f"  {step.reward:+.3f}", style="green" if step.reward > 0 else "red")
     line.append(f"  Σ {total:.3f}", style="dim")
     yield line
+    yield from _findings(step.findings)
     for name, moved in step.checkpoints.items():
         yield Text(f"       {name} {moved:+.2f}", style="green" if moved > 0 else "red")
     if step.arguments:
         yield _indented(_arguments(step), full)
     yield _indented(step.content, full, style="red" if step.is_error else "dim")
+
+
+def _findings(found: Iterable[FindingRecord]) -> Iterable[Text]:
+    """Yield what a run's condition found, what the agent did wrong in red."""
+    for one in found:
+        style = "bold red" if one.kind in _HARM else "yellow"
+        yield Text(f"       {one.kind}: {visible(one.detail)}".rstrip(": "), style=style)
 
 
 def _arguments(step: StepRecord) -> str:
@@ -133,6 +143,7 @@ def _end(record: RunRecord, full: bool) -> Iterable[RenderableType]:
     if record.detail:
         line.append(f": {visible(record.detail)}", style="default")
     yield line
+    yield from _findings(one for one in record.findings if one.step is None)
     if record.score:
         yield from _score(record.score)
     yield from _section("framework raised", record.worker.error or "", full)

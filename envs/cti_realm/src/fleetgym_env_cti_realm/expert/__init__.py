@@ -16,24 +16,25 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fleetgym.contracts.policy import Plan
-    from fleetgym_env_cti_realm.expert.craft import Hunt, Report
+    from fleetgym_env_cti_realm.expert.craft import Hunt
 
-__all__ = ["CtiExpert"]
+__all__ = ["HUNTS", "CtiExpert"]
 
-_HUNTS = {
-    "core-linux-cron-persistence": "linux_cron_persistence",
-    "core-linux-ssh-key-implant": "linux_ssh_key_implant",
-    "core-linux-callback-shell": "linux_callback_shell",
-    "core-aks-exec-secrets": "aks_exec_secrets",
-    "core-aks-privileged-daemonset": "aks_privileged_daemonset",
-    "core-aks-binding-backdoor": "aks_binding_backdoor",
-    "core-azure-service-principal-abuse": "azure_service_principal_abuse",
-    "core-azure-storage-exfil": "azure_storage_exfil",
-    "core-azure-inbox-rule-bec": "azure_inbox_rule_bec",
-    "core-azure-vault-self-grant": "azure_vault_self_grant",
-    "core-azure-spray-new-factor": "azure_spray_new_factor",
-    "core-azure-consent-harvest": "azure_consent_harvest",
+HUNTS = {
+    "linux_cron_persistence": "the cron daemon",
+    "linux_ssh_key_implant": "a public key",
+    "linux_callback_shell": "connect back",
+    "aks_exec_secrets": "the tokens of their service accounts",
+    "aks_privileged_daemonset": "DaemonSets",
+    "aks_binding_backdoor": "a binding",
+    "azure_service_principal_abuse": "mapped the directory",
+    "azure_storage_exfil": "storage accounts",
+    "azure_inbox_rule_bec": "inbox rule",
+    "azure_vault_self_grant": "key vaults",
+    "azure_spray_new_factor": "second factor",
+    "azure_consent_harvest": "Connect consents",
 }
+"""Hunts, and the words by which an objective asks for each of them."""
 
 
 class CtiExpert:
@@ -50,6 +51,18 @@ class CtiExpert:
 
 
 def _hunted(prompt: str) -> Hunt:
-    report = yield from craft.find_report(craft.objective(prompt), known=_HUNTS)
-    hunt: Callable[[Report], Hunt] = import_module(f"{__name__}.{_HUNTS[report.id]}").hunt
-    return (yield from hunt(report))
+    """Hunt as the report asks for that fits; without reports, as the objective does."""
+    objective = craft.objective(prompt)
+    by_report = {f"core-{name.replace('_', '-')}": name for name in HUNTS}
+    report = yield from craft.find_report(objective, known=by_report)
+    name = by_report[report.id] if report else _asked_for(objective)
+    hunt: Callable[[], Hunt] = import_module(f"{__name__}.{name}").hunt
+    return (yield from hunt())
+
+
+def _asked_for(objective: str) -> str:
+    """Return the hunt whose words the objective has; LookupError when there is none."""
+    for name, words in HUNTS.items():
+        if words in objective:
+            return name
+    raise LookupError("no hunt fits the objective")

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from fleetgym_env_cti_realm.expert.craft import (
     Detection,
     Hunt,
-    Report,
     Row,
     Rule,
     kql,
@@ -59,9 +58,8 @@ _STOLEN = f"""{_BOUND}bindings
 | order by Bindings desc"""
 
 
-def hunt(report: Report) -> Hunt:
+def hunt() -> Hunt:
     """Ask for dangerous roles, tokens by request and use from outside at once."""
-    del report
     yield from look_at("AKSAudit", "AKSAuditAdmin")
     yield from kql(_ROLES)
     stolen = yield from kql(_STOLEN)

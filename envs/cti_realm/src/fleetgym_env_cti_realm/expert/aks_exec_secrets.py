@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from fleetgym_env_cti_realm.expert.craft import (
     Detection,
     Hunt,
-    Report,
     Rule,
     kql,
     kql_list,
@@ -39,9 +38,8 @@ _ADDRESSES = """AKSAudit
 | order by FirstSeen desc"""
 
 
-def hunt(report: Report) -> Hunt:
+def hunt() -> Hunt:
     """Compare when a token was printed with when its account moved."""
-    del report
     yield from look_at("AKSAudit", "AKSAuditAdmin")
     pods = yield from kql(_PRINTED)
     printed: dict[str, str] = {}

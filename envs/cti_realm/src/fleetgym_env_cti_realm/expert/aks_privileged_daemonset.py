@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from fleetgym_env_cti_realm.expert.craft import (
     Detection,
     Hunt,
-    Report,
     Row,
     Rule,
     kql,
@@ -44,9 +43,8 @@ Name = tostring(ObjectRef.name), Image, Username = tostring(User.username), User
 | order by TimeGenerated asc"""
 
 
-def hunt(report: Report) -> Hunt:
+def hunt() -> Hunt:
     """Find the DaemonSets by the report's three properties, then follow their names."""
-    del report
     yield from look_at("AKSAudit", "AKSAuditAdmin")
     registries = yield from kql(_REGISTRIES)
     own = [row["Registry"] for row in registries]

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from fleetgym_env_cti_realm.expert.craft import (
     Detection,
     Hunt,
-    Report,
     Rule,
     kql,
     kql_list,
@@ -45,9 +44,8 @@ MicrosoftGraphActivityLogs
 | order by FirstSeen asc"""
 
 
-def hunt(report: Report) -> Hunt:
+def hunt() -> Hunt:
     """Connect the three logs as the report does."""
-    del report
     yield from look_at("AuditLogs", "SignInLogs", "MicrosoftGraphActivityLogs")
     brought = yield from kql(_BROUGHT)
     apps = kql_list(sorted({row["AppId"] for row in brought}))

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from fleetgym_env_cti_realm.expert.craft import (
     Detection,
     Hunt,
-    Report,
     Rule,
     kql,
     kql_list,
@@ -53,9 +52,8 @@ _STRANGE = f"""let seen = SignInLogs
 | order by FirstSeen asc"""
 
 
-def hunt(report: Report) -> Hunt:
+def hunt() -> Hunt:
     """Ask for address, device and effect of a rule at once, as the report does."""
-    del report
     yield from look_at("SignInLogs", "OfficeActivity")
     yield from kql(_HOW_MANY)
     strange = yield from kql(_STRANGE)

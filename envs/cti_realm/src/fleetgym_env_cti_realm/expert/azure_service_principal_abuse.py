@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from fleetgym_env_cti_realm.expert.craft import (
     Detection,
     Hunt,
-    Report,
     Rule,
     kql,
     kql_list,
@@ -53,9 +52,8 @@ _ASKED = r"""MicrosoftGraphActivityLogs
 | order by Collections desc""".replace("\\\n", "")
 
 
-def hunt(report: Report) -> Hunt:
+def hunt() -> Hunt:
     """Join the three logs as the report does, and keep what asks for whole collections."""
-    del report
     yield from look_at("AuditLogs", "AADServicePrincipalSignInLogs", "MicrosoftGraphActivityLogs")
     used = yield from kql(_USED)
     asked = yield from kql(

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from fleetgym_env_cti_realm.expert.craft import (
     Detection,
     Hunt,
-    Report,
     Rule,
     kql,
     kql_list,
@@ -46,9 +45,8 @@ Address = tostring(InitiatedBy.user.ipAddress)
 | order by Hit asc"""
 
 
-def hunt(report: Report) -> Hunt:
+def hunt() -> Hunt:
     """Find who guesses, whose password was right, and where a factor was added since."""
-    del report
     yield from look_at("SignInLogs", "AuditLogs")
     guessing = yield from kql(_GUESSING)
     sources = kql_list(sorted({row["IPAddress"] for row in guessing}))

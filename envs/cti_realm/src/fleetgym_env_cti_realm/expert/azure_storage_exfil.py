@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from fleetgym_env_cti_realm.expert.craft import (
     Detection,
     Hunt,
-    Report,
     Rule,
     kql,
     kql_list,
@@ -45,9 +44,8 @@ _READERS = """StorageBlobLogs
 | order by FirstSeen desc"""
 
 
-def hunt(report: Report) -> Hunt:
+def hunt() -> Hunt:
     """Find the accounts, then the readers that are new since their keys were listed."""
-    del report
     yield from look_at("AzureActivity", "StorageBlobLogs")
     listings = yield from kql(_LISTED)
     listed = {row["Account"]: row["Listed"] for row in listings}

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from fleetgym_env_cti_realm.expert.craft import (
     Detection,
     Hunt,
-    Report,
     Rule,
     kql,
     kql_list,
@@ -47,9 +46,8 @@ AzureDiagnostics
 | order by FirstSeen asc"""
 
 
-def hunt(report: Report) -> Hunt:
+def hunt() -> Hunt:
     """Find self-made grants, then the addresses that are new since."""
-    del report
     yield from look_at("AzureActivity", "AzureDiagnostics")
     yield from kql(_HOW_MANY)
     readers = yield from kql(_READERS)

@@ -86,14 +86,20 @@ def objective(prompt: str) -> str:
     return " ".join((found.group(1) if found else prompt).split())
 
 
-def find_report(wanted: str, known: Collection[str]) -> Moves[Report]:
+def find_report(wanted: str, known: Collection[str]) -> Moves[Report | None]:
     """Search for the report that fits the objective and retrieve it by its rarest tag.
 
     Args:
         wanted: The objective.
         known: Ids of the reports that there is a hunt for; the best match among them is taken.
+
+    Returns:
+        None when reports cannot be had here.
     """
-    counts = json.loads((yield ToolCall("list_cti_report_tags")).content)["tag_counts"]
+    tags = yield ToolCall("list_cti_report_tags")
+    if tags.is_error:
+        return None
+    counts = json.loads(tags.content)["tag_counts"]
     found = json.loads(
         (yield ToolCall("search_cti_reports", {"query": wanted, "limit": 10})).content
     )

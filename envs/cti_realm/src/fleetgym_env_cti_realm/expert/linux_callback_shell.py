@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from fleetgym_env_cti_realm.expert.craft import (
     Detection,
     Hunt,
-    Report,
     Row,
     Rule,
     kql,
@@ -49,9 +48,8 @@ DeviceFileEvents
 | order by DeviceName asc"""
 
 
-def hunt(report: Report) -> Hunt:
+def hunt() -> Hunt:
     """Go down the tree from the worker, and keep the shells that sweep."""
-    del report
     yield from look_at("DeviceProcessEvents", "DeviceFileEvents")
     yield from kql(_HOW_MANY)
     shells = yield from kql(_SHELLS)

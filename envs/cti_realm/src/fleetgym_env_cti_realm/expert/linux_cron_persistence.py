@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from fleetgym_env_cti_realm.expert.craft import (
     Detection,
     Hunt,
-    Report,
     Rule,
     kql,
     kql_list,
@@ -47,9 +46,8 @@ _PROGRAMS = f"""DeviceFileEvents
 | distinct DeviceName, Account = InitiatingProcessAccountName, Folder, FileName, Job"""
 
 
-def hunt(report: Report) -> Hunt:
+def hunt() -> Hunt:
     """Intersect the three traits that the report names, then follow the job."""
-    del report
     yield from look_at("DeviceProcessEvents", "DeviceFileEvents")
     installs = yield from kql(_INSTALLS)
     hosts = sorted({row["DeviceName"] for row in installs})

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from fleetgym_env_cti_realm.expert.craft import (
     Detection,
     Hunt,
-    Report,
     Rule,
     kql,
     kql_list,
@@ -43,9 +42,8 @@ make_set(InitiatingProcessAccountName) by Origin = InitiatingProcessRemoteSessio
 | order by Hosts desc"""
 
 
-def hunt(report: Report) -> Hunt:
+def hunt() -> Hunt:
     """Find which origins of such writes are servers, but not the bastion."""
-    del report
     yield from look_at("DeviceFileEvents", "DeviceProcessEvents")
     servers = yield from kql(_SERVERS)
     management = yield from kql(_MANAGEMENT)

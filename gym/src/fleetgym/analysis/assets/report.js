@@ -29,6 +29,7 @@
   // Curves.
   const curves = await unpackJson(data.curves);
   const scenario = document.getElementById("curve-scenario");
+  const condition = document.getElementById("curve-condition"); // null when there is but one
   const dark = matchMedia("(prefers-color-scheme: dark)");
   let view = null;
 
@@ -37,7 +38,7 @@
     const [ink, soft, line] = ["--ink", "--soft", "--line"].map((name) => style.getPropertyValue(name).trim());
     // One step more than the longest run, so that its last reward shows as a level.
     const held = (values, step) => values[Math.min(step, values.length - 1)];
-    const points = (curves[scenario.value] ?? []).flatMap((curve) =>
+    const points = (curves[condition?.value ?? ""][scenario.value] ?? []).flatMap((curve) =>
       [...curve.mean, 0].map((_, step) => ({
         name: curve.name, runs: curve.runs, step,
         mean: held(curve.mean, step), low: held(curve.low, step), high: held(curve.high, step),
@@ -56,7 +57,7 @@
 
   async function startDrawing() {
     const chart = document.getElementById("chart");
-    if (!Object.values(curves).some((list) => list.length)) {
+    if (!Object.values(curves[""]).some((list) => list.length)) {
       chart.replaceChildren(h("p.hint", {}, "No run has a curve."));
       return;
     }
@@ -64,6 +65,7 @@
       new Function(await unpack(data.code))();
       await draw();
       scenario.addEventListener("change", draw);
+      condition?.addEventListener("change", draw);
       dark.addEventListener("change", draw);
     } catch (error) {
       chart.replaceChildren(h("p.note", {}, `The chart cannot be drawn here: ${error.message}`));
@@ -190,6 +192,7 @@
       h("p.plain", {}, h("small", {}, `${run.id} · ${facts.join(" · ")}`)),
       record.score ? parts(record.score) : null,
       h("details", {}, h("summary", {}, "task"), h("pre", {}, record.task ?? "")),
+      findings("what the condition found", (record.findings ?? []).filter((one) => one.step == null)),
       h("h3", {}, "steps"), h("ol.steps", {}, steps.length ? steps : h("li.plain", {}, "None.")),
       block("framework raised", record.worker?.error), block("framework's closing text", record.worker?.closing_text),
       calls(record.model_calls ?? []),
@@ -205,17 +208,25 @@
     ]));
   }
 
+  function findings(title, list) {
+    if (!list.length) return null;
+    return [title && h("h3", {}, title), h("ul.findings", {}, list.map((one) =>
+      h(`li.${one.kind}`, {}, h("b", {}, words(one.kind)), one.detail && `: ${one.detail}`)))];
+  }
+
   function stepItem(step, result, total, shows) {
     const brief = Object.values(step.arguments).map((value) => (typeof value === "string" ? value : JSON.stringify(value))).join(" · ");
     const summary = h("summary", {}, h("span", {}, `${step.index + 1}`), h("code", {}, step.name),
       step.agent !== "main" ? h("small", {}, step.agent) : null,
-      step.is_error ? h("span.loss", {}, "error") : null, shows ? h("span.loss", {}, "◀ shows why") : null,
+      step.is_error ? h("span.loss", {}, "error") : null,
+      (step.findings ?? []).map((one) => h(`span.finding.${one.kind}`, {}, words(one.kind))), shows ? h("span.loss", {}, "◀ shows why") : null,
       h("span.brief", {}, brief.slice(0, 200)),
       step.reward ? change(step.reward, 3) : null, h("span.total", {title: "cumulative reward"}, `Σ ${total.toFixed(3)}`));
     const moved = Object.entries(step.checkpoints ?? {});
     const argumentText = Object.entries(step.arguments).map(([name, value]) => `${name}: ${typeof value === "string" ? pretty(value) : JSON.stringify(value, null, 1)}`).join("\n");
     return h("li", {}, step.said ? h("p.said", {}, step.said) : null,
       h("details", {}, summary, h("div.inside", {},
+        findings(null, step.findings ?? []),
         moved.length ? h("p.plain", {}, moved.flatMap(([name, value]) => [change(value, 2), ` ${name}  `])) : null,
         argumentText ? h("pre", {}, argumentText) : null,
         rows(result) ?? h(step.is_error ? "pre.bad" : "pre", {}, pretty(result)),
