@@ -1,8 +1,9 @@
 """What an episode costs beside its tools: `python benchmarks/episode.py [KIND]`.
 
 For one scenario of each environment: a reset whose instance has to be generated and whose sandbox
-has to be started (cold), one that finds both (warm), and a step without the time its tool took in
-the sandbox. KIND is the sandbox: ``local`` by default. Takes about a minute.
+has to be started (cold), one that finds both (warm: right after an episode; later: a second after
+the last reset, as when a model has to think), and a step without the time its tool took in the
+sandbox. KIND is the sandbox: ``local`` by default. Takes about a minute.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 SCENARIOS = ("cti/linux-cron-persistence", "triage/", "desk/")
 ROUNDS = 5
+PAUSE_S = 1.0
 
 
 @dataclass
@@ -99,11 +101,16 @@ def measure(registry: Registry, scenario: str, kind: str) -> str:
             play(expert(), brief.prompt, call, tools={tool.name for tool in brief.tools})
             warm.append(_reset(env, 1000))
         cold += [_reset(env, 2000 + n) for n in range(ROUNDS)]
+        later: list[float] = []
+        for _ in range(ROUNDS):
+            time.sleep(PAUSE_S)
+            later.append(_reset(env, 1000))
     env.close()
     sandboxes.close()
     return (
         f"{scenario:34} first {cold[0]:6.3f} s  cold {statistics.median(cold[1:]):6.3f} s  "
-        f"warm {statistics.median(warm) * 1e3:6.1f} ms  step {statistics.median(steps) * 1e3:6.3f} "
+        f"warm {statistics.median(warm) * 1e3:6.1f} ms  later {statistics.median(later) * 1e3:5.1f} ms  "
+        f"step {statistics.median(steps) * 1e3:6.3f} "
         f"ms (worst {max(steps) * 1e3:.1f} ms of {len(steps)})"
     )
 

@@ -17,7 +17,10 @@ __all__ = ["doctor"]
 _MACHINE_LACKS = 3
 
 
-@click.command(short_help="Say what this machine can and cannot do.")
+@click.command(
+    short_help="Say what this machine can and cannot do.",
+    epilog="Example: fleetgym doctor --json",
+)
 @as_json
 def doctor(*, as_json: bool) -> int | None:
     """Say which promises this machine can keep, and how to get the others.
