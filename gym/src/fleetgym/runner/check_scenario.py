@@ -58,9 +58,14 @@ def _instance(registry: Registry, scenario: Scenario) -> tuple[list[str], str]:
         for name in scenario.checkpoints
         if name not in graders
     ]
+    problems += [
+        f"checkpoints: says nothing of {name!r}, which the environment offers."
+        for name in graders
+        if name not in scenario.checkpoints
+    ]
     digest = ""
     with closing(provider("none", max_idle=0)) as sandboxes:
-        for grader in graders:
+        for grader in (name for name in graders if name in scenario.checkpoints):
             env = environments.make(registry, scenario.id, sandboxes=sandboxes, grader=grader)
             digest = digest or cache.digest(env, SEED)
             problems += _checkpoints(env, grader, cache)
@@ -71,9 +76,7 @@ def _instance(registry: Registry, scenario: Scenario) -> tuple[list[str], str]:
 def _checkpoints(env: ToolEnv, grader: str, cache: InstanceCache) -> list[str]:
     truth = cache.get(env, SEED).truth
     weights = {one.name: one.weight for one in env.grader.checkpoints(truth)}
-    declared = env.scenario.checkpoints.get(grader)
-    if declared is None:
-        return [f"checkpoints: says nothing of {grader!r}, which sets {weights}."]
-    if dict(declared) != weights:
-        return [f"checkpoints.{grader}: it sets {weights}, not {dict(declared)}."]
-    return []
+    declared = dict(env.scenario.checkpoints[grader])
+    return (
+        [] if declared == weights else [f"checkpoints.{grader}: it sets {weights}, not {declared}."]
+    )
