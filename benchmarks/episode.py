@@ -107,11 +107,15 @@ def measure(registry: Registry, scenario: str, kind: str) -> str:
             later.append(_reset(env, 1000))
     env.close()
     sandboxes.close()
-    return (
-        f"{scenario:34} first {cold[0]:6.3f} s  cold {statistics.median(cold[1:]):6.3f} s  "
-        f"warm {statistics.median(warm) * 1e3:6.1f} ms  later {statistics.median(later) * 1e3:5.1f} ms  "
-        f"step {statistics.median(steps) * 1e3:6.3f} "
-        f"ms (worst {max(steps) * 1e3:.1f} ms of {len(steps)})"
+    resets_ms = (1e3 * statistics.median(times) for times in (cold[1:], warm, later))
+    steps_ms = [1e3 * took for took in steps]
+    return f"{scenario:28} first {cold[0]:5.2f} s " + "".join(
+        f"  {name} {value:5.{digits}f} ms"
+        for name, value, digits in (
+            *zip(("cold", "warm", "later"), resets_ms, (0, 1, 1), strict=True),
+            ("step", statistics.median(steps_ms), 3),
+            ("worst of its steps", max(steps_ms), 1),
+        )
     )
 
 

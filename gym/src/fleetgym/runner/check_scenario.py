@@ -49,8 +49,8 @@ def scenario_problems(
         return [*problems, str(error)]
 
 
-def _instance(registry: Registry, scenario: Scenario) -> tuple[list[str], str]:
-    """Return what does not fit the environment, and the digest of an instance."""
+def _instance(registry: Registry, scenario: Scenario) -> tuple[list[str], str | None]:
+    """Return what does not fit the environment, and an instance's digest if one can be made."""
     cache = InstanceCache(home.cache("instances"))
     graders = registry.environment(scenario.environment).graders
     problems = [
@@ -63,7 +63,7 @@ def _instance(registry: Registry, scenario: Scenario) -> tuple[list[str], str]:
         for name in graders
         if name not in scenario.checkpoints
     ]
-    digest = ""
+    digest: str | None = None
     with closing(provider("none", max_idle=0)) as sandboxes:
         for grader in (name for name in graders if name in scenario.checkpoints):
             env = environments.make(registry, scenario.id, sandboxes=sandboxes, grader=grader)
