@@ -1,0 +1,1 @@
+"""A simulated Kubernetes cluster: its state follows from manifests by a small reconciler."""
