@@ -63,7 +63,7 @@ def recipes() -> dict[str, Recipe]:
         name="toolserver",
         folder="containers/toolserver",
         requirements="containers/toolserver/requirements.txt",
-        members=("knowledge_bases",),
+        members=("knowledge_bases", "knowledge_bases/cluster"),
     )
     plugins = [path.parent.name for path in sorted(ROOT.glob("plugins/*/requirements.txt"))]
     executors = [

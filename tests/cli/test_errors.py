@@ -181,7 +181,7 @@ def test_every_command_has_help(fleetgym: Run, command: tuple[str, ...]) -> None
 
     assert done.returncode == 0
     assert "Usage: fleetgym" in done.stdout
-    if len(command) == 1 and command[0] not in {"check", "plugins", "doctor"}:
+    if len(command) == 1 and command[0] not in {"check", "plugins"}:
         assert "Example" in done.stdout
 
 
@@ -191,13 +191,14 @@ def test_listing_imports_no_framework_and_no_environment(fleetgym: Run) -> None:
     code = (
         "import sys; from fleetgym.registry import Registry; r = Registry.discover();"
         "heavy = {'gymnasium', 'numpy', 'duckdb', 'langchain', 'langgraph', 'crewai', 'chromadb',"
-        "'fleetgym_env_cti_realm.env', 'fleetgym_env_incident_triage.env',"
+        "'fleetgym_env_cti_realm.env', 'fleetgym_env_incident_triage.env', 'fleetgym_cluster',"
         "'fleetgym_env_tiny.env'};"
         "print(sorted(heavy & set(sys.modules)), sorted(r.environments))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout == (
-        "[] ['fleetgym/CtiRealm-v1', 'fleetgym/IncidentTriage-v1', 'fleetgym/ServiceDesk-v1', "
+        "[] ['fleetgym/CtiRealm-v1', 'fleetgym/IncidentTriage-v1', "
+        "'fleetgym/K8sTroubleshooting-v1', 'fleetgym/ServiceDesk-v1', "
         "'test/Tiny-v1']\n"
     )

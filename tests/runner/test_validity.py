@@ -14,7 +14,13 @@ from fleetgym.runner.validity import outdated, section, with_section
 
 PUBLISHED = Path(__file__).parents[2] / "docs" / "validity.md"
 ROUNDED = 5e-4
-OURS = ("fleetgym/CtiRealm-v1", "fleetgym/IncidentTriage-v1", "fleetgym/ServiceDesk-v1")
+DESK = "fleetgym/ServiceDesk-v1"
+OURS = (
+    "fleetgym/CtiRealm-v1",
+    "fleetgym/IncidentTriage-v1",
+    "fleetgym/K8sTroubleshooting-v1",
+    DESK,
+)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +68,7 @@ def test_the_published_figures_keep_to_their_bounds() -> None:
     [
         (OURS[0], "cti/linux-cron-persistence"),
         (OURS[1], "triage/aks-takeover"),
-        (OURS[2], "desk/quiet-day"),
+        (DESK, "desk/quiet-day"),
     ],
 )
 def test_a_sample_played_again_is_no_worse_than_published(
@@ -109,11 +115,11 @@ def test_a_section_shows_the_worst_of_the_seeds_and_takes_the_place_of_its_last(
             for seed in (0, 1)
             for name, value in (("expert", 1.0 if seed else expert), ("no-op", no_op * seed))
         ]
-        return section(registry, OURS[2], checks, seeds="0-1", sandbox="none")
+        return section(registry, DESK, checks, seeds="0-1", sandbox="none")
 
-    first = with_section("", OURS[2], part(0.995, 0.01))
+    first = with_section("", DESK, part(0.995, 0.01))
     other = with_section(first, "other/Env-v1", "## other/Env-v1\n\nAnother's.")
-    again = with_section(other, OURS[2], part(1.0, 0.04))
+    again = with_section(other, DESK, part(1.0, 0.04))
     name = f"desk/quiet-day@{registry.scenarios()['desk/quiet-day'].version}"
     assert f"| {name} | 0.995 | 0.010 | none |" in first
     assert f"| {name} | 1.000 | 0.040 | none |" in again
@@ -123,6 +129,6 @@ def test_a_section_shows_the_worst_of_the_seeds_and_takes_the_place_of_its_last(
 
 def test_a_scenario_that_is_not_in_the_file_is_named(registry: Registry) -> None:
     checks = [Check(name="expert", scenario="desk/quiet-day", holds=True, seed=0, value=1.0)]
-    text = with_section("", OURS[2], section(registry, OURS[2], checks, seeds="0", sandbox="none"))
+    text = with_section("", DESK, section(registry, DESK, checks, seeds="0", sandbox="none"))
     version = registry.scenarios()["desk/busy-day"].version
-    assert outdated(registry, text) == [f"{OURS[2]}: | desk/busy-day@{version} |"]
+    assert outdated(registry, text) == [f"{DESK}: | desk/busy-day@{version} |"]

@@ -15,7 +15,7 @@ __all__ = ["register_graders"]
 
 @hookimpl
 def register_graders(register: Callable[[GraderSpec], None]) -> None:
-    """Offer ``cti/strict``, ``cti/compat`` and ``triage/strict``."""
+    """Offer the graders of this distribution."""
     register(
         GraderSpec(
             name="cti/strict",
@@ -35,5 +35,12 @@ def register_graders(register: Callable[[GraderSpec], None]) -> None:
             name="triage/strict",
             entry_point="fleetgym_graders.triage:TriageGrader",
             summary="Deterministic: verdicts, scope, kill chain, and evidence rows looked up again",
+        )
+    )
+    register(
+        GraderSpec(
+            name="k8s/strict",
+            entry_point="fleetgym_graders.repair:RepairGrader",
+            summary="Deterministic: changes are made, workloads recover, and nothing else suffers",
         )
     )

@@ -12,7 +12,7 @@ from rich.text import Text
 from fleetgym.contracts.record import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from rich.console import RenderableType
 
@@ -118,24 +118,32 @@ def _outcomes(rows: Sequence[Row]) -> Table:
 
 
 def _conditions(rows: Sequence[ConditionRow]) -> list[Table]:
-    """Return a table a condition, so that none is mistaken for another."""
-    tables: dict[str, Table] = {}
-    for row in rows:
-        if row.condition not in tables:
-            columns = ("runs", "succ. %", "score", "- clean", "seen", "attack %", "tried", "faults")
-            tables[row.condition] = _table(f"\n{row.condition}", *columns)
-        tables[row.condition].add_row(
-            Text(row.name),
-            str(row.runs),
-            f"{row.success.value * 100:.0f}",
-            f"{row.score:.3f}",
-            f"{row.difference.value:+.3f}" if row.difference else "·",
-            str(row.exposed or "·"),
-            _estimate(row.attack_success, 100, 0) if row.attack_success else "·",
-            str(row.attempted or "·"),
-            f"{row.faults:.1f}" if row.faults else "·",
-        )
-    return list(tables.values())
+    """Return a table a condition, so that none is mistaken for another; columns as it needs."""
+    tables: list[Table] = []
+    for condition in dict.fromkeys(row.condition for row in rows):
+        mine = [row for row in rows if row.condition == condition]
+        cells = {
+            name: values
+            for name, shown in _CONDITION_COLUMNS.items()
+            if any(values := [shown(row) for row in mine])
+        }
+        table = _table(f"\n{condition}", *cells)
+        for number, row in enumerate(mine):
+            table.add_row(Text(row.name), *(values[number] or "·" for values in cells.values()))
+        tables.append(table)
+    return tables
+
+
+_CONDITION_COLUMNS: Mapping[str, Callable[[ConditionRow], str]] = {
+    "runs": lambda row: str(row.runs),
+    "succ. %": lambda row: f"{row.success.value * 100:.0f}",
+    "score": lambda row: f"{row.score:.3f}",
+    "- clean": lambda row: f"{row.difference.value:+.3f}" if row.difference else "",
+    "seen": lambda row: str(row.exposed or ""),
+    "attack %": lambda row: _estimate(row.attack_success, 100, 0) if row.attack_success else "",
+    "tried": lambda row: str(row.attempted or ""),
+    "faults": lambda row: f"{row.faults:.1f}" if row.faults else "",
+}
 
 
 def quantity(number: float) -> str:

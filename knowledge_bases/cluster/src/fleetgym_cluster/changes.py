@@ -224,6 +224,8 @@ def _merged(value: Any, patch: Mapping[str, Any], *, strategic: bool) -> dict[st
 
 
 def _merged_list(name: str, old: list[Any], new: list[Any]) -> list[Any]:
+    if {"$patch": "replace"} in new:
+        return [entry for entry in new if entry != {"$patch": "replace"}]
     entries = [cast("Mapping[str, Any]", e) for e in (*old, *new) if isinstance(e, Mapping)]
     key = _LIST_KEYS.get(name)
     if name == "ports":

@@ -177,24 +177,22 @@ class Kubectl:
 
     def grade_changes(self, changes: Sequence[dict[str, Any]]) -> str:
         """Make changes and say what came of it, as JSON."""
-        before = {"health": health(self._state), "posture": posture(self._state)}
         try:
             changed = apply_changes(self._cluster, changes)
         except ToolError as error:
             return json.dumps({"ok": False, "error": str(error)[:500]})
-        state = reconcile(changed.cluster)
+        state, bound = reconcile(changed.cluster), self._state.bound
+        deleted = changed.deleted
         return json.dumps(
             {
                 "ok": True,
-                "before": before,
-                "after": {"health": health(state), "posture": posture(state)},
+                "before": health(self._state),
+                "after": health(state),
+                "posture": posture(state),
                 "touched": [str(ref) for ref in changed.touched],
-                "deleted": [str(ref) for ref in changed.deleted],
-                "bound": [
-                    str(ref)
-                    for ref in changed.deleted
-                    if self._state.bound.get((ref.namespace, ref.name)) and "Claim" in ref.kind
-                ],
+                "deleted": [str(ref) for ref in deleted],
+                "gone": [str(ref) for ref in deleted if ref not in changed.cluster.objects],
+                "bound": [str(ref) for ref in deleted if bound.get((ref.namespace, ref.name))],
             }
         )
 

@@ -72,7 +72,7 @@ class Scheduler:
         name, labels = node["metadata"]["name"], strings(node, "metadata", "labels")
         if only not in ("", name):
             return "node(s) didn't match the pod's node"
-        taint = _untolerated(pod.spec, node)
+        taint = _untolerated(pod.spec, node, cordoned=not only)
         if taint:
             return taint
         if not _wanted(pod.spec, labels):
@@ -145,9 +145,10 @@ def tolerates(spec: Manifest, taint: Mapping[str, Any]) -> bool:
     return False
 
 
-def _untolerated(spec: Manifest, node: Manifest) -> str:
+def _untolerated(spec: Manifest, node: Manifest, *, cordoned: bool) -> str:
+    """Return the taint that keeps a pod away; a cordon counts only where ``cordoned`` says so."""
     taints = items(node, "spec", "taints")
-    if dig(node, "spec", "unschedulable"):
+    if cordoned and dig(node, "spec", "unschedulable"):
         taints = [*taints, _CORDON]
     for taint in taints:
         if taint.get("effect") != "PreferNoSchedule" and not tolerates(spec, taint):

@@ -1,0 +1,135 @@
+"""What every part of the work needs: asking the cluster, and reading what it says."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias, TypeVar
+
+import yaml
+
+from fleetgym.contracts.errors import PlanLost
+from fleetgym.contracts.tools import ToolCall, ToolResult
+
+__all__ = [
+    "Finding",
+    "Moves",
+    "Object",
+    "Repair",
+    "View",
+    "ask",
+    "container_of",
+    "get",
+    "is_ready",
+    "label",
+    "previous_template",
+    "rows",
+]
+
+_T = TypeVar("_T")
+Moves: TypeAlias = Generator[ToolCall, ToolResult, _T]
+"""A part of a plan that comes to a result."""
+
+Object: TypeAlias = "dict[str, Any]"
+"""A manifest as the cluster shows it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What is wrong, and the changes that put it right."""
+
+    kind: str
+    namespace: str
+    name: str
+    cause: str
+    explanation: str
+    changes: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(slots=True)
+class Repair:
+    """Findings in the making, each object once."""
+
+    findings: dict[tuple[str, str, str], Finding] = field(
+        default_factory=dict[tuple[str, str, str], Finding]
+    )
+
+    def add(self, finding: Finding) -> None:
+        """Add a finding."""
+        self.findings.setdefault((finding.kind, finding.namespace, finding.name), finding)
+
+
+def ask(tool: str, **arguments: Any) -> Moves[str]:
+    """Call a tool and return its text; what is refused is a lost trail."""
+    result = yield ToolCall(tool, arguments)
+    if result.is_error:
+        raise PlanLost(f"{tool}: {result.content[:200]}")
+    return result.content
+
+
+def get(kind: str, name: str, namespace: str = "") -> Moves[Object]:
+    """Return one object."""
+    place = {"namespace": namespace} if namespace else {}
+    text = yield from ask("kubectl_get", kind=kind, name=name, output="json", **place)
+    return json.loads(text)
+
+
+class View:
+    """Lists of objects, each asked for once: nothing that the tools show ever changes."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], list[Object]] = {}
+
+    def listed(self, kind: str, namespace: str = "") -> Moves[list[Object]]:
+        """Return all objects of a kind, in one namespace or in all."""
+        if (kind, namespace) not in self._known:
+            place = {"namespace": namespace} if namespace else {}
+            text = yield from ask("kubectl_get", kind=kind, output="json", **place)
+            found: list[Object] = json.loads(text)["items"] if text.startswith("{") else []
+            self._known[kind, namespace] = found
+        return self._known[kind, namespace]
+
+
+def rows(text: str) -> list[dict[str, str]]:
+    """Return the rows of a table by their headers."""
+    lines = text.splitlines()
+    if len(lines) < 2:
+        return []
+    starts = [found.start() for found in re.finditer(r"\S+(?: \S+)*", lines[0])]
+    ends = [*starts[1:], None]
+    header = [lines[0][a:b].strip() for a, b in zip(starts, ends, strict=True)]
+    return [
+        dict(
+            zip(header, (line[a:b].strip() for a, b in zip(starts, ends, strict=True)), strict=True)
+        )
+        for line in lines[1:]
+    ]
+
+
+def container_of(template: Object) -> Object:
+    """Return the first container of a pod template, or of a pod."""
+    return template["spec"]["containers"][0]
+
+
+def label(found: Object) -> Mapping[str, str]:
+    """Return an object's labels."""
+    return found["metadata"].get("labels", {})
+
+
+def is_ready(pod: Object) -> bool:
+    """Return whether all containers of a pod are ready."""
+    statuses = pod["status"].get("containerStatuses", [])
+    return bool(statuses) and all(one["ready"] for one in statuses)
+
+
+def previous_template(kind: str, name: str, namespace: str) -> Moves[Object]:
+    """Return the pod template of the revision before the last one."""
+    place = {"kind": kind, "name": name, "namespace": namespace}
+    text = yield from ask("kubectl_rollout_history", **place)
+    numbers = [int(row["REVISION"]) for row in rows(text)]
+    if len(numbers) < 2:
+        raise PlanLost(f"{kind} {namespace}/{name} has had one revision only.")
+    text = yield from ask("kubectl_rollout_history", **place, revision=numbers[-2])
+    return yaml.safe_load(text)["template"]
