@@ -17,7 +17,8 @@ MODULES = [module.name for module in pkgutil.iter_modules(fleetgym_graders.__pat
 def test_every_grader_is_offered_and_can_be_made() -> None:
     specs: list[GraderSpec] = []
     plugin.register_graders(specs.append)
-    assert {spec.name for spec in specs} == {"cti/strict", "cti/compat", "triage/strict"}
+    names = {"cti/strict", "cti/compat", "k8s/strict", "triage/strict"}
+    assert {spec.name for spec in specs} == names
     assert all(load(spec.entry_point)().name == spec.name for spec in specs)
 
 

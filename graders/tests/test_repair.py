@@ -27,7 +27,12 @@ TRUTH = RepairTruth(
     images={CART: ["r/cart:1", "r/cart:2"]},
     healthy=HEALTHY,
 )
-FINDING = {"kind": "Deployment", "namespace": "shop", "name": "cart", "cause": "out_of_memory"}
+FINDING: dict[str, Any] = {
+    "kind": "Deployment",
+    "namespace": "shop",
+    "name": "cart",
+    "cause": "out_of_memory",
+}
 
 
 def outcome(**changed: Any) -> dict[str, Any]:
@@ -103,7 +108,7 @@ def workload(**changed: Any) -> dict[str, Any]:
         (posture(permissions={"shop/cart in shop": ["* *"]}), "may do more than before"),
         (posture(flows=[f"{CART} -> {WEB}"]), "let more through"),
         (posture(quotas={"ResourceQuota shop/q pods": 11.0}), "is looser than before"),
-        (posture(quotas={}), "is looser than before"),
+        (posture(quotas=dict[str, float]()), "is looser than before"),
         (workload(replicas=1), "fewer replicas"),
         (workload(images=["r/cart:3"]), "an image that it never had"),
         (workload(guards=[]), "has lost a probe"),
@@ -130,17 +135,27 @@ def test_the_truth_survives_json() -> None:
     assert RepairTruth.from_json(json.loads(json.dumps(TRUTH.to_json()))) == TRUTH
 
 
+CHANGES = [{"action": "delete", "kind": "Service", "name": "cart"}]
+
+
 @pytest.mark.parametrize(
-    ("answer", "told"),
+    ("findings", "changes", "told"),
     [
-        ("{}", "'findings' is a required property"),
-        ({"findings": [{**FINDING, "cause": "ghosts"}], "changes": [{}]}, "'ghosts' is not one of"),
-        ({"findings": [FINDING], "changes": [{"action": "reboot"}]}, "['changes'][0]"),
-        ({"findings": [FINDING] * 6, "changes": [{}]}, "['findings']"),
+        ([], CHANGES, "['findings']"),
+        ([FINDING] * 6, CHANGES, "['findings']"),
+        ([{**FINDING, "cause": "ghosts"}], CHANGES, "'ghosts' is not one of"),
+        ([FINDING], [{"action": "reboot"}], "['changes'][0]"),
+        ([FINDING], [], "['changes']"),
     ],
 )
-def test_what_is_no_repair_is_refused_with_its_place(answer: Any, told: str) -> None:
-    text = answer if isinstance(answer, str) else json.dumps(answer)
+def test_what_is_no_repair_is_refused_with_its_place(
+    findings: list[dict[str, str]], changes: list[dict[str, str]], told: str
+) -> None:
     with pytest.raises(ToolError) as caught:
-        RepairGrader().read(text)
+        RepairGrader().read(json.dumps({"findings": findings, "changes": changes}))
     assert told in str(caught.value)
+
+
+def test_a_repair_that_lacks_a_part_is_refused() -> None:
+    with pytest.raises(ToolError, match="'findings' is a required property"):
+        RepairGrader().read("{}")

@@ -18,7 +18,7 @@ from fleetgym.sandboxes import provider
 from fleetgym_env_k8s_troubleshooting.env import K8sTroubleshootingEnv
 from fleetgym_env_k8s_troubleshooting.expert import ClusterExpert
 from fleetgym_env_k8s_troubleshooting.scenarios import scenarios
-from fleetgym_graders.repair import RepairGrader, RepairTruth
+from fleetgym_graders.repair import RepairGrader
 from fleetgym_graders.repair_report import REPAIR_SCHEMA
 
 SCENARIOS = {scenario.id: scenario for scenario in scenarios()}
@@ -98,12 +98,12 @@ def test_the_answer_to_another_seed_is_worth_nothing(cluster: Cluster, scenario:
 
 
 @each_scenario
-def test_what_the_sandbox_holds_does_not_say_what_is_wrong(cluster: Cluster, scenario: str) -> None:
-    env = cluster.begin(scenario, 0)
-    assert env._instance is not None
-    text = (env._instance.data / "cluster.json").read_text("utf-8")
-    truth: RepairTruth = env._instance.truth
-    assert [fault.cause for fault in truth.faults if fault.cause in text] == []
+def test_what_the_sandbox_holds_does_not_say_what_is_wrong(
+    cluster: Cluster, scenario: str, tmp_path: Path
+) -> None:
+    _, truth = cluster.envs[scenario].generate(0, tmp_path)
+    text = (tmp_path / "cluster.json").read_text("utf-8")
+    assert [fault["cause"] for fault in truth["faults"] if fault["cause"] in text] == []
 
 
 def test_what_cannot_be_is_told_and_costs_a_step(cluster: Cluster) -> None:
@@ -119,7 +119,8 @@ def test_what_cannot_be_is_told_and_costs_a_step(cluster: Cluster) -> None:
     for answer in ("", "[]", '{"findings": []}', json.dumps({"findings": [{}], "changes": [{}]})):
         assert step(env, SUBMIT, answer=answer).is_error
     finding = {"kind": "Pod", "namespace": "x", "name": "y", "cause": "bad_arguments"}
-    change = {"action": "patch", "kind": "Deployment", "name": "nobody", "patch": {}}
+    patch: dict[str, Any] = {}
+    change = {"action": "patch", "kind": "Deployment", "name": "nobody", "patch": patch}
     assert not step(
         env, SUBMIT, answer=json.dumps({"findings": [finding], "changes": [change]})
     ).is_error

@@ -103,7 +103,8 @@ def test_a_template_that_was_there_before_is_that_revision_again() -> None:
 def test_who_does_not_reach_what_it_calls_is_not_ready_and_its_log_says_why(
     case: dict[str, Any],
 ) -> None:
-    state = after(patch(*case["of"], case["patch"]))
+    kind, name = case["of"]
+    state = after(patch(kind, name, case["patch"]))
     assert health(state)[CART] is False
     assert statuses(state) == ["Running"] * 3
     assert case["told"] in told(state)
@@ -148,8 +149,8 @@ def test_who_is_bound_to_a_role_may_ask_and_who_is_not_may_not(namespace: str, w
 
 def test_nodes_that_are_cordoned_get_no_pods_but_keep_their_daemons() -> None:
     agent = cart(small_cluster().objects)
-    agent = {**agent, "kind": "DaemonSet", "metadata": {"name": "agent", "namespace": "shop"}}
-    agent["spec"] = {k: v for k, v in agent["spec"].items() if k != "replicas"}
+    agent |= {"kind": "DaemonSet", "metadata": {"name": "agent", "namespace": "shop"}}
+    del agent["spec"]["replicas"]
     cordon = patch("Node", "n1", {"spec": {"unschedulable": True}}, "")
     state = after(cordon, applied(agent))
     assert {pod.node for pod in state.pods if pod.owner.kind == "DaemonSet"} == {"n1"}
