@@ -5,6 +5,7 @@
 #   make test-slow         the rest of them
 #   make test-exhaustive   every scenario on twenty seeds; takes long
 #   make validity          play experts, cheats and lesser models; write docs/validity.md; takes long
+#   make tour              play an expert's episode of each environment; write docs/tour.md
 #   make images            build container images; IMAGES="toolserver langchain" names some of them
 #   make base-image        make fleetgym-base of Debian packages, for where no image can be pulled
 #   make test-docker       the tests that need a Docker daemon; start one if they have to
@@ -26,7 +27,7 @@ PLUGINS := $(sort $(wildcard plugins/*))
 export UV_PYTHON_DOWNLOADS := never
 export FLEETGYM_HOME := $(abspath $(STATE))
 
-.PHONY: bench test test-slow test-exhaustive test-docker validity images base-image lint format setup refresh clean help
+.PHONY: bench test test-slow test-exhaustive test-docker validity tour images base-image lint format setup refresh clean help
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -52,6 +53,9 @@ validity: setup
 	@for env in CtiRealm IncidentTriage K8sTroubleshooting ServiceDesk; do \
 		$(BIN)/fleetgym check env fleetgym/$$env-v1 --seeds $(SEEDS) --table docs/validity.md || exit; \
 	done
+
+tour: setup
+	@$(BIN)/fleetgym tour --out docs/tour.md
 
 images: $(STATE)/setup.stamp
 	@$(BIN)/python containers/build $(IMAGES)

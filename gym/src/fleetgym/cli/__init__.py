@@ -26,6 +26,7 @@ _COMMANDS = {
     "show": ("look", "Print one run, step by step."),
     "list": ("look", "List frameworks, environments, scenarios, models, tools, graders …"),
     "check": ("check", "Hold an environment to its promises."),
+    "tour": ("tour", "Tell an expert's episode step by step."),
     "tools": ("tools", "Write down the tools of an MCP server."),
     "plugins": ("plugins", "Add, list and remove framework plugins."),
     "sandbox": ("sandbox", "Remove what killed runs have left behind."),

@@ -1,0 +1,31 @@
+"""The published tour: what the experts do now, and no memory of what they did."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fleetgym.registry import Registry
+from fleetgym.runner.tour import PREAMBLE, default_scenarios, told
+
+if TYPE_CHECKING:
+    from fleetgym.contracts.scenario import Scenario
+
+PUBLISHED = (Path(__file__).parents[2] / "docs" / "tour.md").read_text("utf-8")
+SCENARIOS = [one.id for one in default_scenarios(Registry.discover()) if "/" in one.environment]
+
+
+def test_the_tour_visits_every_environment_of_ours_once() -> None:
+    assert PUBLISHED.startswith(PREAMBLE)
+    shipped = [
+        one for one in default_scenarios(Registry.discover()) if "fleetgym/" in one.environment
+    ]
+    for scenario in shipped:
+        assert PUBLISHED.count(f"## {scenario.environment}\n") == 1
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_an_episode_is_told_as_it_is_played(scenario: str) -> None:
+    assert f"{told(Registry.discover(), scenario, sandbox='none')}" in PUBLISHED
