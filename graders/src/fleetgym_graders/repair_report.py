@@ -27,6 +27,7 @@ CAUSES = {
     "missing_config": "a setting comes from a key that its ConfigMap does not have",
     "missing_secret": "a volume is of a Secret that does not exist",
     "network_policy": "a NetworkPolicy keeps a caller out that it is there to let in",
+    "node_pressure": "pods take more memory than their node has, and are evicted",
     "node_selector": "no node has the labels that pods want",
     "node_unavailable": "the nodes that pods want are cordoned though nobody works on them",
     "out_of_memory": "the memory limit is below what the program needs",

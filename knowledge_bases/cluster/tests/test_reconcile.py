@@ -23,6 +23,7 @@ IMAGES = {
     "writer": Program(port=8080, writes="/var/cache"),
     "private": Program(port=8080, private=True),
     "asker": Program(port=8080, asks=(("list", "configmaps"),)),
+    "greedy": Program(port=8080, memory_mib=7600),
     "strict": Program(port=8080, flags=("--workers",)),
 }
 
@@ -166,3 +167,12 @@ def test_replicas_that_must_not_share_a_node_or_zone_need_as_many() -> None:
     spread = {**mine, "maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}
     state = after(in_cart(pod={"topologySpreadConstraints": [spread]}))
     assert "topology spread constraints" in told(state)
+
+
+def test_a_node_without_memory_sends_away_who_exceeds_its_request_most() -> None:
+    state = after(in_cart("greedy", container={"resources": {"limits": {"memory": "9Gi"}}}))
+    assert statuses(state) == ["Evicted", "Running", "Running", "Running"]
+    assert state.pressed == ["n1"]
+    assert "was using 7600Mi, request is 64Mi" in told(state)
+    assert "NodeHasInsufficientMemory" in told(state)
+    assert health(state) == {CART: False, "StatefulSet shop/db": True}

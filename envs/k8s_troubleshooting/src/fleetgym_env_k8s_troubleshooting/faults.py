@@ -173,6 +173,15 @@ def _insufficient_resources(platform: Platform, app: App) -> Sequence[Ref]:
     return ()
 
 
+def _node_pressure(platform: Platform, app: App) -> Sequence[Ref]:
+    """Bring a release that takes most of a node's memory, and a limit that lets it."""
+    _next_image(platform, app, memory_mib=platform.rng.randrange(15000, 15600, 50))
+    platform.container(app)["resources"]["limits"]["memory"] = "16Gi"
+    for found in platform.objects.of("LimitRange", app.namespace):
+        found["spec"]["limits"][0]["max"]["memory"] = "32Gi"
+    return ()
+
+
 def _volume_claim(platform: Platform, app: App) -> Sequence[Ref]:
     name = f"{app.name}-{platform.rng.choice(('index', 'spool', 'assets'))}"
     mode, storage = platform.rng.choice(
@@ -366,6 +375,10 @@ FAULTS: Mapping[str, Kind] = {
     "untolerated_taint": Kind(
         fits=lambda _platform, app: app.pool == "batch",
         make=_rolled_out(_untolerated_taint),
+    ),
+    "node_pressure": Kind(
+        fits=_any,
+        make=_rolled_out(_node_pressure),
     ),
     "node_unavailable": Kind(
         fits=lambda _platform, app: app.pool == "batch",

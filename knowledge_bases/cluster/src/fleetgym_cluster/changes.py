@@ -13,7 +13,7 @@ from jsonpointer import JsonPointerException
 from fleetgym.contracts.errors import ToolError, did_you_mean
 from fleetgym_cluster.kinds import find_kind
 from fleetgym_cluster.objects import Manifest, Objects, Ref, dig, ref_of
-from fleetgym_cluster.schema import check_manifest, read_manifests
+from fleetgym_cluster.schema import check_manifest, cleaned, read_manifests
 from fleetgym_cluster.world import Cluster
 
 if TYPE_CHECKING:
@@ -150,6 +150,7 @@ def _put(objects: Objects, manifest: Manifest) -> None:
     Raises:
         ToolError: It does not fit its schema, its namespace, or a field that cannot change.
     """
+    manifest = cleaned(manifest)
     check_manifest(manifest)
     ref = ref_of(manifest)
     if ref.namespace and objects.get("Namespace", "", ref.namespace) is None:
@@ -169,8 +170,11 @@ def _put(objects: Objects, manifest: Manifest) -> None:
     if before is not None:
         kept = {**dig(before, "metadata"), **dig(manifest, "metadata")}
         manifest = {**manifest, "metadata": kept}
-        if "status" in before:
-            manifest["status"] = before["status"]
+    for part, given in (("creationTimestamp", dig(manifest, "metadata")), ("status", manifest)):
+        given.pop(part, None)  # the API server's own
+        was = dig(before, *(("metadata",) if part != "status" else ()), part)
+        if was is not None:
+            given[part] = was
     objects.put(manifest)
 
 

@@ -64,6 +64,7 @@ def _object(state: State, manifest: Manifest) -> Iterator[str]:
             yield f"Endpoints:    {', '.join(found) or '<none>'}"
         case "Node":
             used = state.scheduler.used(ref.name)
+            yield f"MemoryPressure: {ref.name in state.pressed}"
             yield "Allocated resources (requests):"
             yield f"  cpu     {cpu_text(used.get('cpu', amount(0)))}"
             yield f"  memory  {memory_text(used.get('memory', amount(0)))}"

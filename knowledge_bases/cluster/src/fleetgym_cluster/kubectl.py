@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Kubectl"]
 
+# What schemas let through and no controller could make sense of.
+_UNSETTLED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 _NOTHING = "No resources found."
 
 
@@ -179,9 +181,12 @@ class Kubectl:
         """Make changes and say what came of it, as JSON."""
         try:
             changed = apply_changes(self._cluster, changes)
+            state, bound = reconcile(changed.cluster), self._state.bound
         except ToolError as error:
             return json.dumps({"ok": False, "error": str(error)[:500]})
-        state, bound = reconcile(changed.cluster), self._state.bound
+        except _UNSETTLED as error:
+            told = f"The cluster does not settle with these changes: {error!r}"
+            return json.dumps({"ok": False, "error": told[:500]})
         deleted = changed.deleted
         return json.dumps(
             {

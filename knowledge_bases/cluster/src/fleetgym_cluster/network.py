@@ -151,7 +151,7 @@ def listens(pod: Pod, port: int) -> bool:
 
 
 def _types(policy: Manifest) -> list[str]:
-    default = ["Ingress", *(["Egress"] if "egress" in policy["spec"] else [])]
+    default = ["Ingress", *(["Egress"] if dig(policy, "spec", "egress") else [])]
     return dig(policy, "spec", "policyTypes", default=default)
 
 

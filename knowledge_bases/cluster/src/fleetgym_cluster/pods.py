@@ -86,6 +86,9 @@ class Pod:
     started: bool = False
     """Every container runs and is alive."""
 
+    evicted: bool = False
+    """Its node ran out of memory and sent it away."""
+
     ready: bool = False
     current: bool = True
     """Whether its template is the workload's present one."""
@@ -108,8 +111,8 @@ class Pod:
     @property
     def status(self) -> str:
         """What ``kubectl get pods`` shows."""
-        if not self.node:
-            return "Pending"
+        if self.evicted or not self.node:
+            return "Evicted" if self.evicted else "Pending"
         waiting = next((c.reason for c in self.containers if c.state == "Waiting"), "")
         return waiting or "Running"
 

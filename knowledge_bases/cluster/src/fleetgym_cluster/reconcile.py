@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from fleetgym_cluster.kubelet import Kubelet
 from fleetgym_cluster.network import Network
 from fleetgym_cluster.objects import Manifest, Objects, Ref, dig, items, ref_of, strings
 from fleetgym_cluster.pods import Event, Pod
+from fleetgym_cluster.pressure import relieve
 from fleetgym_cluster.scheduler import Scheduler, tolerates
 
 if TYPE_CHECKING:
@@ -92,6 +93,9 @@ class State:
     bound: dict[tuple[str, str], bool]
     """Whether each claim has a volume, by namespace and name."""
 
+    pressed: list[str]
+    """Nodes that ran out of memory."""
+
     network: Network
     scheduler: Scheduler
     admission: Admission
@@ -134,8 +138,19 @@ def reconcile(cluster: Cluster) -> State:
         )
         for one in cluster.world.past
     )  # fmt: skip
-    state.events.sort(key=lambda event: (event.at, event.ref, event.reason))
+    state.events = sorted(
+        (_seen(event, cluster.world.now) for event in state.events),
+        key=lambda event: (event.at, event.ref, event.reason),
+    )
     return state
+
+
+def _seen(event: Event, now: datetime) -> Event:
+    """Return an event that goes on as it was seen last: some seconds ago."""
+    if event.at < now:
+        return event
+    ago = 3 + sum(f"{event.ref}{event.reason}".encode()) % 50
+    return replace(event, at=now - timedelta(seconds=ago))
 
 
 def _attempt(
@@ -149,6 +164,7 @@ def _attempt(
         replica_sets=[],
         events=[],
         bound=bound,
+        pressed=[],
         network=Network(objects, (), ()),
         scheduler=Scheduler(objects),
         admission=Admission(objects),
@@ -168,6 +184,13 @@ def _attempt(
         plan.fill(range(plan.kept), current=False)
     for plan in rolling:
         plan.fill(plan.new, current=True)
+    for plan in plans:
+        plan.remember()
+    for node in state.scheduler.nodes:
+        found = relieve(node, state.pods, cluster.world.now)
+        if found:
+            state.events += found
+            state.pressed.append(str(node["metadata"]["name"]))
     _settle(state)
     return state
 
@@ -234,6 +257,17 @@ class _Plan:
                 created=at + timedelta(seconds=3 * index), current=current,
             )  # fmt: skip
             self._add(pod, self._homes[index] if self._homes else "")
+
+    def remember(self) -> None:
+        """List the ReplicaSets of a Deployment's earlier templates, which have no pods any more."""
+        ref, known = self.workload.ref, {one.name for one in self._state.replica_sets}
+        for one in self._state.cluster.world.history.get(str(ref), ()):
+            name = f"{ref.name}-{_hash(one.template, 10)}"
+            if ref.kind == "Deployment" and name not in known:
+                self._state.replica_sets.append(
+                    ReplicaSet(name=name, owner=ref, revision=one.number, template=one.template,
+                               desired=0, created=one.at)
+                )  # fmt: skip
 
     def _add(self, pod: Pod, only: str) -> None:
         state, ref = self._state, self.workload.ref
@@ -305,13 +339,17 @@ def _rolling(manifest: Manifest, desired: int) -> tuple[int, int]:
     more = _share(rules.get("maxSurge", "25%"), desired, math.ceil)
     if fewer == more == 0:
         fewer = 1
-    return max(0, desired - fewer), more
+    return min(desired, max(0, desired - fewer)), max(0, min(more, desired))
 
 
 def _share(value: Any, whole: int, rounded: Any) -> int:
-    if isinstance(value, str) and value.endswith("%"):
-        return int(rounded(whole * float(value[:-1]) / 100))
-    return int(value)
+    """Return a number of pods that is written as such or as a percentage; 0 for other texts."""
+    text = str(value)
+    try:
+        share = whole * float(text[:-1]) / 100 if text.endswith("%") else float(text)
+        return int(rounded(share))
+    except (OverflowError, ValueError):
+        return 0
 
 
 def _claim(objects: Objects) -> None:

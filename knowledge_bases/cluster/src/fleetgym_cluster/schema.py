@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 import kubernetes_validate
@@ -10,19 +12,24 @@ import yaml
 from fleetgym.contracts.errors import ToolError
 from fleetgym_cluster.kinds import KINDS
 from fleetgym_cluster.objects import dig
+from fleetgym_cluster.quantity import amount
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from fleetgym_cluster.objects import Manifest
 
-__all__ = ["VERSION", "check_manifest", "read_manifests"]
+__all__ = ["VERSION", "check_manifest", "cleaned", "read_manifests"]
 
 VERSION = "1.37"
 """Of Kubernetes, whose schemas hold."""
 
 _MOST = 200
 _SHOWN = 300
+_MOST_REPLICAS = 500
+_AMOUNTS = (
+    "requests", "limits", "hard", "max", "min", "default", "defaultRequest", "allocatable",
+    "capacity",
+)  # fmt: skip
+"""Fields whose values are quantities, which the schemas take for any text."""
 
 
 def check_manifest(manifest: Mapping[str, Any]) -> None:
@@ -45,6 +52,47 @@ def check_manifest(manifest: Mapping[str, Any]) -> None:
     except kubernetes_validate.ValidationError as error:
         path = ".".join(str(part) for part in error.absolute_path)
         raise ToolError(f"{kind} {name}: {path or 'manifest'}: {error.message[:_SHOWN]}.") from None
+    replicas = dig(manifest, "spec", "replicas")
+    if isinstance(replicas, int) and not 0 <= replicas <= _MOST_REPLICAS:
+        raise ToolError(f"{kind} {name}: spec.replicas must be 0 to {_MOST_REPLICAS} here.")
+    try:
+        _check_amounts(manifest)
+    except ToolError as error:
+        raise ToolError(f"{kind} {name}: {error}") from None
+
+
+def cleaned(manifest: Manifest) -> Manifest:
+    """Return a manifest as the API server keeps it: what is null is not there.
+
+    Raises:
+        ToolError: It holds a text that cannot be encoded, or is nested too deeply.
+    """
+    try:
+        json.dumps(manifest, ensure_ascii=False).encode()
+        return _without_nulls(manifest)
+    except (UnicodeEncodeError, RecursionError, TypeError, ValueError) as error:
+        raise ToolError(f"The manifest cannot be kept: {str(error)[:_SHOWN]}.") from None
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        fields = cast("dict[str, Any]", value)
+        return {key: _without_nulls(one) for key, one in fields.items() if one is not None}
+    if isinstance(value, list):
+        return [_without_nulls(one) for one in cast("list[Any]", value) if one is not None]
+    return value
+
+
+def _check_amounts(value: Any, name: str = "") -> None:
+    """Hold quantities to what they may be."""
+    if isinstance(value, list):
+        for one in cast("list[Any]", value):
+            _check_amounts(one)
+    elif isinstance(value, Mapping):
+        for key, one in cast("Mapping[str, Any]", value).items():
+            if name in _AMOUNTS and amount(one) < 0:
+                raise ToolError(f"{name}.{key} must not be below 0.")
+            _check_amounts(one, key)
 
 
 def read_manifests(text: str) -> list[Manifest]:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from fleetgym_cluster.objects import Manifest, Ref, dig, items, ref_of, strings
+from fleetgym_cluster.pressure import RESERVED_MIB
 from fleetgym_cluster.quantity import amount, quantity_text
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def top_rows(state: State, kind: str, namespace: str | None) -> tuple[list[str],
         for node in state.scheduler.nodes:
             name, room = node["metadata"]["name"], strings(node, "status", "allocatable")
             mine = [used[p.name] for p in state.pods if p.node == name and p.name in used]
-            cpu, memory = 180 + sum(c for c, _ in mine), 700 + sum(m for _, m in mine)
+            cpu, memory = 180 + sum(c for c, _ in mine), RESERVED_MIB + sum(m for _, m in mine)
             rows.append([
                 name, f"{cpu}m", f"{cpu / 10 / float(amount(room['cpu'])):.0f}%", f"{memory}Mi",
                 f"{100 * memory * 1024 * 1024 / float(amount(room['memory'])):.0f}%",
@@ -120,11 +121,17 @@ def pod_manifest(pod: Pod) -> Manifest:
         },
         "spec": {**pod.spec, "nodeName": pod.node or None, "serviceAccountName": pod.account},
         "status": {
-            "phase": "Running" if any(c.state == "Running" for c in pod.containers) else "Pending",
+            "phase": _phase(pod),
             "podIP": pod.ip or None,
             "containerStatuses": [_status(one) for one in pod.containers],
         },
     }
+
+
+def _phase(pod: Pod) -> str:
+    if pod.evicted:
+        return "Failed"
+    return "Running" if any(c.state == "Running" for c in pod.containers) else "Pending"
 
 
 def _status(container: Container) -> dict[str, Any]:
@@ -233,6 +240,8 @@ def _node(state: State, manifest: Manifest) -> list[str]:
         f"{t['key']}={t.get('value', '')}:{t.get('effect')}"
         for t in items(manifest, "spec", "taints")
     ]
+    if manifest["metadata"]["name"] in state.pressed:
+        taints.append("node.kubernetes.io/memory-pressure:NoSchedule")
     return [status, _age(state, manifest), ",".join(taints) or "<none>"]
 
 

@@ -59,6 +59,11 @@ class _Case:
         pod = pods[0]
         name = str(pod["metadata"]["name"])
         text = yield from ask("kubectl_describe", kind="pod", name=name, namespace=self.namespace)
+        if "Evicted" in text:
+            before = container_of((yield from self._before()))
+            yield ToolCall("kubectl_top", {"kind": "nodes"})
+            fields = {name: before[name] for name in ("image", "resources")}
+            return self._mended("node_pressure", text, **fields)
         if "FailedScheduling" in text:
             return (yield from self._not_scheduled(text))
         if "FailedMount" in text:
