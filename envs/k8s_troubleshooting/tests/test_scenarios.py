@@ -78,14 +78,14 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 @each_scenario
 @each_seed
-def test_the_expert_earns_everything_in_half_of_the_calls(
+def test_the_expert_earns_everything_and_leaves_calls_to_spare(
     cluster: Cluster, scenario: str, seed: int
 ) -> None:
     env = cluster.expert(scenario, seed)
     assert env.score.parts == {name: pytest.approx(1.0) for name in env.score.parts}
     calls = cluster.played[scenario, seed]
     assert len({json.dumps([c.name, dict(c.arguments)]) for c in calls}) >= 6
-    assert len(calls) <= 0.5 * env.scenario.budget.steps
+    assert len(calls) <= 0.75 * env.scenario.budget.steps
 
 
 @each_scenario

@@ -33,7 +33,7 @@ def _undo(brief: Brief, budget: Budget, seed: int) -> Plan:
     sick = yield from _looked_at()
     view = View()
     manifests: list[Object] = []
-    for one in (yield from view.listed("deployments")):
+    for one in (yield from view.everywhere("deployments")):
         place = str(one["metadata"]["name"]), str(one["metadata"]["namespace"])
         try:
             template = yield from previous_template("deployment", *place)
@@ -49,9 +49,9 @@ def _open(brief: Brief, budget: Budget, seed: int) -> Plan:
     del brief, budget, seed
     sick = yield from _looked_at()
     view = View()
-    deployments = yield from view.listed("deployments")
+    deployments = yield from view.everywhere("deployments")
     quotas = yield from view.listed("resourcequotas")
-    policies = yield from view.listed("networkpolicies")
+    policies = yield from view.everywhere("networkpolicies")
     nodes = yield from view.listed("nodes")
     manifests: list[Object] = [
         *map(_unbounded, deployments),

@@ -91,6 +91,6 @@ def _silent(view: View, prompt: str) -> Moves[list[tuple[str, str]]]:
     """Return the workload of the alert, and those that no probe ever asks: their logs tell."""
     named = _ALERTED.search(prompt)
     found = [(named[1], named[2])] if named else []
-    every = yield from view.listed("deployments")
+    every = yield from view.everywhere("deployments")
     silent = [one for one in every if "readinessProbe" not in container_of(one["spec"]["template"])]
     return found + [(one["metadata"]["namespace"], one["metadata"]["name"]) for one in silent]

@@ -35,8 +35,7 @@ def examine(view: View, namespace: str, name: str, followed: set[str]) -> Moves[
         name: Its name.
         followed: Addresses that need no second look, with why they failed; added to.
     """
-    pods = yield from view.listed("pods", namespace)
-    named = [pod for pod in pods if label(pod).get("app.kubernetes.io/name") == name]
+    named = yield from view.listed("pods", namespace, {"app.kubernetes.io/name": name})
     mine = [pod for pod in named if pod["status"]["phase"] == "Running"]
     if not mine:
         return []
@@ -70,8 +69,7 @@ def _follow(
     ports = [port["port"] for port in service["spec"]["ports"]] if service else []
     if service is None or url.port not in ports:
         return (yield from _misdirected(client, setting, target, why, services))
-    pods = yield from view.listed("pods", namespace)
-    backing = [p for p in pods if label(p).get("app.kubernetes.io/name") == name]
+    backing = yield from view.listed("pods", namespace, {"app.kubernetes.io/name": name})
     ready = [pod for pod in backing if is_ready(pod)]
     if not ready:
         return None  # it is sick itself, and examined for its own sake

@@ -77,19 +77,34 @@ def get(kind: str, name: str, namespace: str = "") -> Moves[Object]:
 
 
 class View:
-    """Lists of objects, each asked for once: nothing that the tools show ever changes."""
+    """Lists of objects, each asked for once: nothing that the tools show ever changes.
+
+    Long answers are cut, so lists are asked for by namespace and label.
+    """
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, str], list[Object]] = {}
+        self._known: dict[tuple[str, str, str], list[Object]] = {}
 
-    def listed(self, kind: str, namespace: str = "") -> Moves[list[Object]]:
-        """Return all objects of a kind, in one namespace or in all."""
-        if (kind, namespace) not in self._known:
-            place = {"namespace": namespace} if namespace else {}
-            text = yield from ask("kubectl_get", kind=kind, output="json", **place)
+    def listed(
+        self, kind: str, namespace: str = "", labels: Mapping[str, str] | None = None
+    ) -> Moves[list[Object]]:
+        """Return the objects of a kind, in one namespace or in all, with these labels."""
+        selector = ",".join(f"{key}={value}" for key, value in (labels or {}).items())
+        key = kind, namespace, selector
+        if key not in self._known:
+            asked = {"namespace": namespace, "selector": selector}
+            given = {name: value for name, value in asked.items() if value}
+            text = yield from ask("kubectl_get", kind=kind, output="json", **given)
             found: list[Object] = json.loads(text)["items"] if text.startswith("{") else []
-            self._known[kind, namespace] = found
-        return self._known[kind, namespace]
+            self._known[key] = found
+        return self._known[key]
+
+    def everywhere(self, kind: str) -> Moves[list[Object]]:
+        """Return the objects of a kind of all namespaces, one namespace after the other."""
+        found: list[Object] = []
+        for namespace in (yield from self.listed("namespaces")):
+            found += yield from self.listed(kind, str(namespace["metadata"]["name"]))
+        return found
 
 
 def rows(text: str) -> list[dict[str, str]]:

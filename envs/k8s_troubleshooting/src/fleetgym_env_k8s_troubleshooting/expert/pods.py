@@ -84,12 +84,13 @@ class _Case:
     def _pods(self) -> Moves[list[Object]]:
         """Return the pods of the present template, those that are not ready if there are any."""
         owner = {"kind": self.kind, "name": self.name}
+        labels = self.workload["spec"]["selector"]["matchLabels"]
         if self.kind == "Deployment":
-            sets = yield from self.view.listed("replicasets", self.namespace)
+            sets = yield from self.view.listed("replicasets", self.namespace, labels)
             mine = [one for one in sets if owner in one["metadata"]["ownerReferences"]]
             newest = max(mine, key=lambda one: int(one["metadata"]["annotations"][_REVISION]))
             owner = {"kind": "ReplicaSet", "name": newest["metadata"]["name"]}
-        every = yield from self.view.listed("pods", self.namespace)
+        every = yield from self.view.listed("pods", self.namespace, labels)
         pods = [pod for pod in every if owner in pod["metadata"]["ownerReferences"]]
         return [pod for pod in pods if not is_ready(pod)] or pods
 
