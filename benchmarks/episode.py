@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from fleetgym.contracts.sandbox import Sandbox, SandboxProvider, SandboxSpec
     from fleetgym.env import ToolEnv
 
-SCENARIOS = ("cti/linux-cron-persistence", "triage/", "desk/")
+SCENARIOS = ("cti/linux-cron-persistence", "triage/", "k8s/", "desk/")
 ROUNDS = 5
 PAUSE_S = 1.0
 

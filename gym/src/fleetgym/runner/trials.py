@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from fleetgym.contracts.errors import FleetgymError, SpecError
 from fleetgym.contracts.json import canonical_json, digest
 from fleetgym.contracts.tools import ToolCall, ToolResult
 from fleetgym.env import ToolEnv
@@ -43,7 +44,11 @@ class _Over(Exception):
 
 
 def hold(env: ToolEnv, seed: int, agent: Agent) -> Trial:
-    """Let an agent play one episode, to its end or until the agent stops."""
+    """Let an agent play one episode, to its end or until the agent stops.
+
+    Raises:
+        SpecError: The agent is broken: it raised something else than what its calls did.
+    """
     observation, info = env.reset(seed=seed)
     env.action_space.seed(seed)
     log: list[Any] = [observation, info]
@@ -59,8 +64,17 @@ def hold(env: ToolEnv, seed: int, agent: Agent) -> Trial:
             raise _Over
         return ToolResult(result[0]["content"], is_error=bool(result[0]["is_error"]))
 
-    with contextlib.suppress(_Over):
+    try:
         agent(env, call)
+    except _Over:
+        pass
+    except FleetgymError:
+        raise
+    except Exception as error:
+        raise SpecError(
+            f"{env.scenario.id}, seed {seed}: an agent of the environment's own raised {error!r} "
+            f"after {len(calls)} calls."
+        ) from error
     return Trial(env.score, calls, rewards, canonical_json(log))
 
 
