@@ -81,8 +81,8 @@ print(json.dumps([os.getuid(), os.getgid(), os.getgroups(), [folder for folder, 
 def test_an_image_holds_just_those_distributions_of_ours_that_it_serves(
     recipe: Recipe, python: Python
 ) -> None:
-    name = "kb" if recipe.name == "toolserver" else f"plugin_{recipe.name}"
-    packages = ["fleetgym", f"fleetgym_{name}"]
+    served = ["cluster", "kb"] if recipe.name == "toolserver" else [f"plugin_{recipe.name}"]
+    packages = ["fleetgym", *(f"fleetgym_{name}" for name in served)]
     assert python(OURS) == sorted([*packages, *(f"{p}-{__version__}.dist-info" for p in packages)])
 
 
