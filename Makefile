@@ -21,7 +21,7 @@ BIN := .venv/bin
 SUITE ?= suites/quickstart.yaml
 OUT ?= runs/quickstart
 SEEDS ?= 0-19
-MEMBERS := . graders knowledge_bases knowledge_bases/cluster knowledge_bases/estate $(sort $(wildcard envs/*))
+MEMBERS := . graders knowledge_bases knowledge_bases/cluster knowledge_bases/estate knowledge_bases/platform $(sort $(wildcard envs/*))
 PLUGINS := $(sort $(wildcard plugins/*))
 
 export UV_PYTHON_DOWNLOADS := never

@@ -27,6 +27,7 @@ for name in (
     "fleetgym_graders.strict",
     "fleetgym_env_cti_realm.env",
     "fleetgym_estate.estate",
+    "fleetgym_platform.platform",
     "fleetgym.contracts",
 ):
     print(sandbox.call(ToolCall("import_module", {"text": name})).content)
@@ -90,7 +91,8 @@ def test_what_knows_the_answers_is_hidden_when_all_is_installed_from_wheels(
         sysconfig.get_path("purelib"), site, copy_function=link, ignore=editable, dirs_exist_ok=True
     )
     shutil.copytree(toolsets, site, dirs_exist_ok=True)
-    for name in ("fleetgym", "fleetgym_graders", "fleetgym_env_cti_realm", "fleetgym_estate"):
+    copied = ("fleetgym", "fleetgym_graders", "fleetgym_env_cti_realm", "fleetgym_estate")
+    for name in (*copied, "fleetgym_platform"):
         spec = importlib.util.find_spec(name)
         assert spec is not None
         assert spec.origin is not None
@@ -109,6 +111,7 @@ def test_what_knows_the_answers_is_hidden_when_all_is_installed_from_wheels(
         "No module named 'fleetgym_graders.strict'",
         "No module named 'fleetgym_env_cti_realm.env'",
         "No module named 'fleetgym_estate.estate'",
+        "No module named 'fleetgym_platform.platform'",
         "fleetgym.contracts",
     ]
 

@@ -65,7 +65,13 @@ def test_a_package_that_no_toolset_needs_cannot_be_imported(local: World) -> Non
 
 @pytest.mark.parametrize(
     "name",
-    ["fleetgym_env_cti_realm", "fleetgym_env_tiny", "fleetgym_estate", "fleetgym_graders"],
+    [
+        "fleetgym_env_cti_realm",
+        "fleetgym_env_tiny",
+        "fleetgym_estate",
+        "fleetgym_graders",
+        "fleetgym_platform",
+    ],
 )
 def test_what_knows_the_answers_cannot_be_imported(isolated: World, name: str) -> None:
     with isolated.probe() as probe:

@@ -10,9 +10,9 @@ from fleetgym_cluster.posture import health
 from fleetgym_cluster.reconcile import reconcile
 from fleetgym_cluster.schema import check_manifest
 from fleetgym_env_k8s_troubleshooting.faults import FAULTS
-from fleetgym_env_k8s_troubleshooting.platform import draw_platform
 from fleetgym_env_k8s_troubleshooting.scenarios import scenarios
 from fleetgym_graders.repair_report import CAUSES
+from fleetgym_platform.platform import draw_platform
 
 SEEDS = range(3)
 

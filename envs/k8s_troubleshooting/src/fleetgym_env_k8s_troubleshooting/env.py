@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from fleetgym.env import ToolEnv
 from fleetgym_env_k8s_troubleshooting.instance import generate
-from fleetgym_env_k8s_troubleshooting.planting import plant_document, plant_log
 from fleetgym_graders.repair import RepairTruth
+from fleetgym_platform.planting import plant_document, plant_log
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

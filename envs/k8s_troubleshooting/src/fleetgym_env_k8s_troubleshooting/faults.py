@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from fleetgym_cluster.objects import Manifest
-    from fleetgym_env_k8s_troubleshooting.platform import App, Platform
+    from fleetgym_platform.platform import App, Platform
 
 __all__ = ["FAULTS", "Fault", "Kind"]
 

@@ -15,8 +15,8 @@ from fleetgym_cluster.reconcile import reconcile
 from fleetgym_cluster.toolset import CLUSTER
 from fleetgym_cluster.world import Cluster, Past
 from fleetgym_env_k8s_troubleshooting.faults import FAULTS
-from fleetgym_env_k8s_troubleshooting.platform import draw_platform
 from fleetgym_graders.repair import FaultTruth, RepairTruth
+from fleetgym_platform.platform import draw_platform
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from fleetgym.contracts.scenario import Scenario
     from fleetgym_env_k8s_troubleshooting.faults import Fault
-    from fleetgym_env_k8s_troubleshooting.platform import Platform
+    from fleetgym_platform.platform import Platform
 
 __all__ = ["generate"]
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Imports", "find_imports", "plugin_packages", "refuse_forbidden"]
 
-_FORBIDDEN = ("fleetgym_env_", "fleetgym_estate", "fleetgym_graders")
+_FORBIDDEN = ("fleetgym_env_", "fleetgym_estate", "fleetgym_graders", "fleetgym_platform")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fleetgym_cluster.objects import Manifest, Objects, Ref
 from fleetgym_cluster.world import Cluster, Program, Revision, World
-from fleetgym_env_k8s_troubleshooting.words import (
+from fleetgym_platform.words import (
     COMPANIES,
     DATABASES,
     NAMESPACES,
@@ -126,8 +126,13 @@ class Platform:
         return [other for other in self.apps if app in other.calls.values()]
 
 
-def draw_platform(rng: Random) -> Platform:
-    """Return a platform in which all is well."""
+def draw_platform(rng: Random, *, general: int = 4) -> Platform:
+    """Return a platform in which all is well.
+
+    Args:
+        rng: Everything is drawn from it.
+        general: How many nodes the general pool has, in three zones; one of them is cordoned.
+    """
     now = datetime(2026, 1, 5, 8, tzinfo=UTC) + timedelta(
         days=rng.randrange(200), minutes=rng.randrange(600)
     )
@@ -137,7 +142,7 @@ def draw_platform(rng: Random) -> Platform:
         rng=rng, now=now, registry=registry, apps=[], objects=Objects(), images={}, history={},
         remarks={}, namespaces=[*namespaces, "platform"],
     )  # fmt: skip
-    _lay_ground(platform)
+    _lay_ground(platform, general)
     _draw_apps(platform)
     for app in platform.apps:
         _write(platform, app)
@@ -145,7 +150,7 @@ def draw_platform(rng: Random) -> Platform:
     return platform
 
 
-def _lay_ground(platform: Platform) -> None:
+def _lay_ground(platform: Platform, general: int) -> None:
     """Write namespaces, nodes and storage classes."""
     rng, put = platform.rng, platform.objects.put
     born = _stamp(platform.now - timedelta(days=rng.randint(200, 600)))
@@ -156,8 +161,8 @@ def _lay_ground(platform: Platform) -> None:
             )
         )
         put(_object("ServiceAccount", name, "default", born, api="v1"))
-    pools = ["general"] * 4 + ["batch"] * 2
-    cordoned = rng.randrange(4)
+    pools = ["general"] * general + ["batch"] * 2
+    cordoned = rng.randrange(general)
     for index, pool in enumerate(pools):
         name = f"{pool}-{rng.choice('abcdef')}{rng.randrange(16**4):04x}"
         node = _object(

@@ -1,0 +1,1 @@
+"""A company's platform on Kubernetes, generated from a seed."""
