@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fleetgym.contracts.episode import Brief
-    from fleetgym.contracts.policy import Plan
+    from fleetgym.contracts.policy import Moves, Plan
     from fleetgym.contracts.scenario import Budget
-    from fleetgym_env_cti_realm.expert.craft import Moves, Row
+    from fleetgym_env_cti_realm.expert.craft import Row
 
 __all__ = ["ADVERSARIES"]
 

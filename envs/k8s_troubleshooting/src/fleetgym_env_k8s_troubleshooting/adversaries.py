@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from fleetgym.contracts.episode import Brief
-    from fleetgym.contracts.policy import Plan
+    from fleetgym.contracts.policy import Moves, Plan
     from fleetgym.contracts.scenario import Budget
-    from fleetgym_env_k8s_troubleshooting.expert.craft import Moves, Object
+    from fleetgym_env_k8s_troubleshooting.expert.craft import Object
 
 __all__ = ["ADVERSARIES"]
 

@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from fleetgym.contracts.policy import Adversary
 from fleetgym.contracts.tools import SUBMIT, ToolCall
+from fleetgym_env_service_desk.expert import ask_desk
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
     from fleetgym.contracts.episode import Brief
     from fleetgym.contracts.policy import Plan
     from fleetgym.contracts.scenario import Budget
-    from fleetgym.contracts.tools import ToolResult
 
 __all__ = ["ADVERSARIES"]
 
@@ -30,10 +28,10 @@ def _everything(brief: Brief, budget: Budget, seed: int) -> Plan:
     tickets: list[dict[str, Any]] = []
     page = pages = 1
     while page <= pages:
-        answer = yield from _ask("search_tickets", page=page)
+        answer = yield from ask_desk("search_tickets", page=page)
         tickets += answer["tickets"]
         page, pages = page + 1, answer["pages"]
-    changes = (yield from _ask("list_changes"))["changes"]
+    changes = (yield from ask_desk("list_changes"))["changes"]
     codes = sorted({ticket["error"] for ticket in tickets} - {""})
     room = budget.steps - pages - 1 - _KEPT
     looks = [ToolCall("explain_error_code", {"code": code}) for code in codes]
@@ -41,22 +39,18 @@ def _everything(brief: Brief, budget: Budget, seed: int) -> Plan:
     for look in looks[:room]:  # noqa: UP028 - results cannot be sent into a list
         yield look
     service = Counter(ticket["service"] for ticket in tickets).most_common(1)[0][0]
-    owner = (yield from _ask("get_service", name=service))["owner"]
+    owner = (yield from ask_desk("get_service", name=service))["owner"]
     now = re.findall(r"\d{4}-\d\d-\d\dT\d\d:\d\dZ", brief.task)[0]
-    person = (yield from _ask("get_rota", team=owner, at=now))["on_call"]
+    person = (yield from ask_desk("get_rota", team=owner, at=now))["on_call"]
     yield from _work_on(service, person, [t["id"] for t in tickets], changes[-1]["id"])
 
 
 def _work_on(service: str, person: str, tickets: list[str], cause: str) -> Plan:
-    opened = yield from _ask("open_incident", title="All of it", service=service, priority="P1")
+    opened = yield from ask_desk("open_incident", title="All of it", service=service, priority="P1")
     incident = opened["id"]
     yield ToolCall("link_tickets", {"incident": incident, "tickets": tickets})
     yield ToolCall("assign_incident", {"incident": incident, "person": person})
     yield ToolCall(SUBMIT, {"answer": json.dumps({"incident": incident, "cause": cause})})
-
-
-def _ask(tool: str, **arguments: Any) -> Generator[ToolCall, ToolResult, Any]:
-    return json.loads((yield ToolCall(tool, arguments)).content)
 
 
 ADVERSARIES = (

@@ -5,18 +5,15 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Generator
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from fleetgym.contracts.tools import SUBMIT, ToolCall, ToolResult
+from fleetgym.contracts.policy import ask
+from fleetgym.contracts.tools import SUBMIT, ToolCall
 
 if TYPE_CHECKING:
-    from fleetgym.contracts.policy import Plan
+    from fleetgym.contracts.policy import Moves, Plan
 
-__all__ = ["DeskExpert"]
-
-_T = TypeVar("_T")
-_Moves: TypeAlias = Generator[ToolCall, ToolResult, _T]
+__all__ = ["DeskExpert", "ask_desk"]
 
 _TIMES = re.compile(r"It is (\S+) UTC\. Since (\S+) UTC")
 
@@ -36,12 +33,12 @@ class DeskExpert:
         ]
         explained = [ticket for ticket in tickets if ticket["error"] == code]
         yield ToolCall("get_ticket", {"ticket": explained[0]["id"]})
-        root = (yield from _ask("explain_error_code", code=code))["service"]
-        service = yield from _ask("get_service", name=root)
+        root = (yield from ask_desk("explain_error_code", code=code))["service"]
+        service = yield from ask_desk("get_service", name=root)
         cause = yield from _cause(root, explained[0]["opened"])
-        rota = yield from _ask("get_rota", team=service["owner"], at=now)
+        rota = yield from ask_desk("get_rota", team=service["owner"], at=now)
         services = {ticket["service"] for ticket in explained}
-        opened = yield from _ask(
+        opened = yield from ask_desk(
             "open_incident",
             title=f"{root} fails with {code}",
             service=root,
@@ -55,27 +52,28 @@ class DeskExpert:
         yield ToolCall(SUBMIT, {"answer": answer})
 
 
-def _open_tickets(since: str) -> _Moves[list[dict[str, Any]]]:
+def _open_tickets(since: str) -> Moves[list[dict[str, Any]]]:
     """Return the open tickets since a time, the oldest first."""
     found: list[dict[str, Any]] = []
     page = pages = 1
     while page <= pages:
-        answer = yield from _ask("search_tickets", since=since, page=page)
+        answer = yield from ask_desk("search_tickets", since=since, page=page)
         found += [ticket for ticket in answer["tickets"] if ticket["status"] == "open"]
         pages = answer["pages"]
         page += 1
     return found
 
 
-def _cause(service: str, first: str) -> _Moves[str]:
+def _cause(service: str, first: str) -> Moves[str]:
     """Return the last change that was in force at a time."""
-    changes = (yield from _ask("list_changes", service=service, until=first))["changes"]
+    changes = (yield from ask_desk("list_changes", service=service, until=first))["changes"]
     for change in reversed(changes):
-        details = yield from _ask("get_change", change=change["id"])
+        details = yield from ask_desk("get_change", change=change["id"])
         if details["rolled_back"] is None or details["rolled_back"] > first:
             return str(change["id"])
     return str(changes[0]["id"])
 
 
-def _ask(tool: str, **arguments: Any) -> _Moves[Any]:
-    return json.loads((yield ToolCall(tool, arguments)).content)
+def ask_desk(tool: str, **arguments: Any) -> Moves[Any]:
+    """Call a tool and return its JSON."""
+    return json.loads((yield from ask(tool, **arguments)))

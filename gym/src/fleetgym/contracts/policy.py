@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
+
+from fleetgym.contracts.errors import PlanLost
+from fleetgym.contracts.tools import ToolCall, ToolResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
 
     from fleetgym.contracts.episode import Brief
     from fleetgym.contracts.scenario import Budget
-    from fleetgym.contracts.tools import ToolCall, ToolResult
 
-__all__ = ["Adversary", "Plan", "ReferencePolicy"]
+__all__ = ["Adversary", "Moves", "Plan", "ReferencePolicy", "ask"]
 
-Plan: TypeAlias = "Generator[ToolCall, ToolResult, None]"
+_T = TypeVar("_T")
+Moves: TypeAlias = Generator[ToolCall, ToolResult, _T]
+"""A part of a plan that comes to a result."""
+
+Plan: TypeAlias = Moves[None]
 """Yields the next call, is sent its result, and ends after the call of ``submit``.
 
 Raises ``PlanLost`` when it cannot go on from the results: the call is tried again, then the policy
@@ -60,3 +67,15 @@ class Adversary:
 
     Knows nothing else of the instance, as a :class:`ReferencePolicy` does.
     """
+
+
+def ask(tool: str, **arguments: Any) -> Moves[str]:
+    """Call a tool, within a plan, and return what it says.
+
+    Raises:
+        PlanLost: It was refused.
+    """
+    result = yield ToolCall(tool, arguments)
+    if result.is_error:
+        raise PlanLost(f"{tool}: {result.content[:200]}")
+    return result.content

@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Collection, Generator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 import yaml
 
-from fleetgym.contracts.tools import SUBMIT, ToolCall, ToolResult
+from fleetgym.contracts.policy import Moves
+from fleetgym.contracts.tools import SUBMIT, ToolCall
 
 __all__ = [
     "Detection",
     "Hunt",
-    "Moves",
     "Report",
     "Row",
     "Rule",
@@ -28,10 +28,6 @@ __all__ = [
     "look_at",
     "objective",
 ]
-
-_T = TypeVar("_T")
-Moves: TypeAlias = Generator[ToolCall, ToolResult, _T]
-"""A part of a plan that comes to a result."""
 
 Row: TypeAlias = Mapping[str, Any]
 """A row as the query tool returned it."""

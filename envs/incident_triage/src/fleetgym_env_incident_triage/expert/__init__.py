@@ -15,8 +15,7 @@ from fleetgym_env_incident_triage.expert import chain, verdicts
 from fleetgym_env_incident_triage.expert.craft import ask, batches
 
 if TYPE_CHECKING:
-    from fleetgym.contracts.policy import Plan
-    from fleetgym_env_incident_triage.expert.craft import Moves
+    from fleetgym.contracts.policy import Moves, Plan
 
 __all__ = ["TriageExpert", "read_queue"]
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fleetgym_env_incident_triage.expert.craft import Moves, kql, kql_list, kql_text, listed, moment
+from fleetgym_env_incident_triage.expert.craft import kql, kql_list, kql_text, listed, moment
 from fleetgym_env_incident_triage.expert.sources import SOURCES, families, together
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from fleetgym.contracts.policy import Moves
     from fleetgym_env_incident_triage.expert.craft import Row
     from fleetgym_env_incident_triage.expert.verdicts import Decided
 

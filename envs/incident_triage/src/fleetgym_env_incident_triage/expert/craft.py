@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from fleetgym.contracts.tools import ToolCall, ToolResult
+from fleetgym.contracts.tools import ToolCall
+
+if TYPE_CHECKING:
+    from fleetgym.contracts.policy import Moves
 
 __all__ = [
-    "Moves",
     "Row",
     "ask",
     "batches",
@@ -23,9 +25,6 @@ __all__ = [
 ]
 
 _T = TypeVar("_T")
-Moves: TypeAlias = Generator[ToolCall, ToolResult, _T]
-"""A part of a plan that comes to a result."""
-
 Row: TypeAlias = Mapping[str, Any]
 """A row as the query tool returned it."""
 

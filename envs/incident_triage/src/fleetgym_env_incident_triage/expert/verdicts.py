@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fleetgym_env_incident_triage.expert.craft import (
-    Moves,
     ask,
     batches,
     kql,
@@ -18,6 +17,8 @@ from fleetgym_env_incident_triage.expert.sources import SOURCES, families, toget
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from fleetgym.contracts.policy import Moves
 
 __all__ = ["Decided", "company_of", "decide"]
 

@@ -12,13 +12,13 @@ import re
 from typing import TYPE_CHECKING
 
 from fleetgym.contracts.errors import PlanLost
+from fleetgym.contracts.policy import ask
 from fleetgym.contracts.tools import SUBMIT, ToolCall
 from fleetgym_env_k8s_troubleshooting.expert import calls, pods
-from fleetgym_env_k8s_troubleshooting.expert.craft import Repair, View, ask, container_of, rows
+from fleetgym_env_k8s_troubleshooting.expert.craft import Repair, View, container_of, rows
 
 if TYPE_CHECKING:
-    from fleetgym.contracts.policy import Plan
-    from fleetgym_env_k8s_troubleshooting.expert.craft import Moves
+    from fleetgym.contracts.policy import Moves, Plan
 
 __all__ = ["ClusterExpert", "sick_workloads"]
 

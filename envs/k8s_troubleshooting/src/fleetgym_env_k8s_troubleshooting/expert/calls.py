@@ -7,9 +7,9 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from fleetgym.contracts.policy import ask
 from fleetgym_env_k8s_troubleshooting.expert.craft import (
     Finding,
-    ask,
     container_of,
     get,
     is_ready,
@@ -19,7 +19,8 @@ from fleetgym_env_k8s_troubleshooting.expert.craft import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from fleetgym_env_k8s_troubleshooting.expert.craft import Moves, Object, View
+    from fleetgym.contracts.policy import Moves
+    from fleetgym_env_k8s_troubleshooting.expert.craft import Object, View
 
 __all__ = ["examine"]
 

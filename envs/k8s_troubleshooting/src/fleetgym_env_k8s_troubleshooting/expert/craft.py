@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import yaml
 
 from fleetgym.contracts.errors import PlanLost
-from fleetgym.contracts.tools import ToolCall, ToolResult
+from fleetgym.contracts.policy import ask
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fleetgym.contracts.policy import Moves
 
 __all__ = [
     "Finding",
-    "Moves",
     "Object",
     "Repair",
     "View",
-    "ask",
     "container_of",
     "get",
     "is_ready",
@@ -27,10 +29,6 @@ __all__ = [
     "previous_template",
     "rows",
 ]
-
-_T = TypeVar("_T")
-Moves: TypeAlias = Generator[ToolCall, ToolResult, _T]
-"""A part of a plan that comes to a result."""
 
 Object: TypeAlias = "dict[str, Any]"
 """A manifest as the cluster shows it."""
@@ -59,14 +57,6 @@ class Repair:
     def add(self, finding: Finding) -> None:
         """Add a finding."""
         self.findings.setdefault((finding.kind, finding.namespace, finding.name), finding)
-
-
-def ask(tool: str, **arguments: Any) -> Moves[str]:
-    """Call a tool and return its text; what is refused is a lost trail."""
-    result = yield ToolCall(tool, arguments)
-    if result.is_error:
-        raise PlanLost(f"{tool}: {result.content[:200]}")
-    return result.content
 
 
 def get(kind: str, name: str, namespace: str = "") -> Moves[Object]:

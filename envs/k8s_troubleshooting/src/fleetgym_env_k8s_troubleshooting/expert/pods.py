@@ -8,10 +8,10 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from fleetgym.contracts.errors import PlanLost
+from fleetgym.contracts.policy import ask
 from fleetgym.contracts.tools import ToolCall
 from fleetgym_env_k8s_troubleshooting.expert.craft import (
     Finding,
-    ask,
     container_of,
     get,
     is_ready,
@@ -21,7 +21,8 @@ from fleetgym_env_k8s_troubleshooting.expert.craft import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from fleetgym_env_k8s_troubleshooting.expert.craft import Moves, Object, View
+    from fleetgym.contracts.policy import Moves
+    from fleetgym_env_k8s_troubleshooting.expert.craft import Object, View
 
 __all__ = ["examine"]
 
