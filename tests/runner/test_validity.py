@@ -19,6 +19,7 @@ OURS = (
     "fleetgym/CtiRealm-v1",
     "fleetgym/IncidentTriage-v1",
     "fleetgym/K8sTroubleshooting-v1",
+    "fleetgym/RolloutPlanning-v1",
     DESK,
 )
 

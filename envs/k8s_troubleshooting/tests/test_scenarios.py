@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fleetgym.contracts.tools import SUBMIT, ToolCall, ToolResult
-from fleetgym.env.instances import InstanceCache
-from fleetgym.policy import play
-from fleetgym.sandboxes import provider
+from fleetgym.contracts.tools import SUBMIT
+from fleetgym.testing import Episodes, step
 from fleetgym_env_k8s_troubleshooting.env import K8sTroubleshootingEnv
 from fleetgym_env_k8s_troubleshooting.expert import ClusterExpert
 from fleetgym_env_k8s_troubleshooting.scenarios import scenarios
 from fleetgym_graders.repair import RepairGrader
 from fleetgym_graders.repair_report import REPAIR_SCHEMA
 
+Cluster = Episodes[K8sTroubleshootingEnv]
 SCENARIOS = {scenario.id: scenario for scenario in scenarios()}
 each_scenario = pytest.mark.parametrize("scenario", SCENARIOS)
 each_seed = pytest.mark.parametrize(
@@ -28,52 +27,18 @@ each_seed = pytest.mark.parametrize(
 )
 
 
-@dataclass
-class Cluster:
-    """Plays episodes; those of the expert once for each scenario and seed."""
-
-    envs: Mapping[str, K8sTroubleshootingEnv]
-    played: dict[tuple[str, int], list[ToolCall]] = field(
-        default_factory=dict[tuple[str, int], list[ToolCall]]
-    )
-
-    def begin(self, scenario: str, seed: int) -> K8sTroubleshootingEnv:
-        env = self.envs[scenario]
-        env.reset(seed=seed)
-        return env
-
-    def expert(self, scenario: str, seed: int) -> K8sTroubleshootingEnv:
-        env = self.begin(scenario, seed)
-        calls = self.played.setdefault((scenario, seed), [])
-        calls.clear()
-
-        def call(asked: ToolCall) -> ToolResult:
-            calls.append(asked)
-            return step(env, asked.name, **asked.arguments)
-
-        play(ClusterExpert(), env.brief.prompt, call, tools={t.name for t in env.brief.tools})
-        return env
-
-
-def step(env: K8sTroubleshootingEnv, tool: str, **arguments: Any) -> ToolResult:
-    observation, *_ = env.step({"name": tool, "arguments": arguments})
-    return ToolResult(observation["content"], is_error=bool(observation["is_error"]))
-
-
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    sandboxes = provider("none")
-    instances = InstanceCache(tmp_path_factory.mktemp("instances"))
-    envs = {
-        name: K8sTroubleshootingEnv(
-            scenario=scenario, grader=RepairGrader(), sandboxes=sandboxes, instances=instances
+    with contextlib.closing(
+        Cluster(
+            K8sTroubleshootingEnv,
+            scenarios(),
+            expert=ClusterExpert,
+            grader=RepairGrader(),
+            directory=tmp_path_factory.mktemp("instances"),
         )
-        for name, scenario in SCENARIOS.items()
-    }
-    yield Cluster(envs)
-    for env in envs.values():
-        env.close()
-    sandboxes.close()
+    ) as episodes:
+        yield episodes  # fmt: skip
 
 
 @each_scenario
@@ -81,17 +46,16 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 def test_the_expert_earns_everything_and_leaves_calls_to_spare(
     cluster: Cluster, scenario: str, seed: int
 ) -> None:
-    env = cluster.expert(scenario, seed)
-    assert env.score.parts == {name: pytest.approx(1.0) for name in env.score.parts}
-    calls = cluster.played[scenario, seed]
+    played = cluster.played(scenario, seed)
+    assert played.score.parts == {name: pytest.approx(1.0) for name in played.score.parts}
+    calls = played.calls
     assert len({json.dumps([c.name, dict(c.arguments)]) for c in calls}) >= 6
-    assert len(calls) <= 0.75 * env.scenario.budget.steps
+    assert len(calls) <= 0.75 * SCENARIOS[scenario].budget.steps
 
 
 @each_scenario
 def test_the_answer_to_another_seed_is_worth_nothing(cluster: Cluster, scenario: str) -> None:
-    cluster.expert(scenario, 0)
-    answer = cluster.played[scenario, 0][-1].arguments["answer"]
+    answer = cluster.played(scenario, 0).answer
     env = cluster.begin(scenario, 1)
     step(env, SUBMIT, answer=answer)
     assert env.score.value <= 0.05

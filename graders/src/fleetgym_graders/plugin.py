@@ -44,3 +44,10 @@ def register_graders(register: Callable[[GraderSpec], None]) -> None:
             summary="Deterministic: changes are made, workloads recover, and nothing else suffers",
         )
     )
+    register(
+        GraderSpec(
+            name="rollout/strict",
+            entry_point="fleetgym_graders.rollout:RolloutGrader",
+            summary="Deterministic: manifests are applied, each rule is looked at, one by one",
+        )
+    )

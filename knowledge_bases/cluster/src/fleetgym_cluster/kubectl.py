@@ -31,10 +31,11 @@ if TYPE_CHECKING:
 
     from fleetgym_cluster.world import Cluster
 
-__all__ = ["Kubectl"]
+__all__ = ["UNSETTLED", "Kubectl"]
 
-# What schemas let through and no controller could make sense of.
-_UNSETTLED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+UNSETTLED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What the reconciler ends with for what schemas let through and no controller understands."""
+
 _NOTHING = "No resources found."
 
 
@@ -184,7 +185,7 @@ class Kubectl:
             state, bound = reconcile(changed.cluster), self._state.bound
         except ToolError as error:
             return json.dumps({"ok": False, "error": str(error)[:500]})
-        except _UNSETTLED as error:
+        except UNSETTLED as error:
             told = f"The cluster does not settle with these changes: {error!r}"
             return json.dumps({"ok": False, "error": told[:500]})
         deleted = changed.deleted

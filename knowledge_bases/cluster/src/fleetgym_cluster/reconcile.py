@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from fleetgym_cluster.world import Cluster, Revision
 
-__all__ = ["ReplicaSet", "State", "Workload", "reconcile"]
+__all__ = ["ReplicaSet", "State", "Workload", "reconcile", "rolling_update"]
 
 _NO_VOLUME = "pod has unbound immediate PersistentVolumeClaims"
 _LETTERS = "bcdfghjklmnpqrstvwxz2456789"
@@ -230,7 +230,7 @@ class _Plan:
         self.new = range(self.kept, desired)
         """Which pods get the new template: of a Deployment others, of the rest the last one."""
         if ref.kind == "Deployment":
-            self.kept, more = _rolling(manifest, desired)
+            self.kept, more = rolling_update(manifest, desired)
             self.new = range(desired - self.kept + more)
         self.workload.wanted = len(self.new) if self.old is not None else desired
 
@@ -330,7 +330,7 @@ def _revisions(cluster: Cluster, manifest: Manifest) -> tuple[Revision | None, R
     return current, done[-1]
 
 
-def _rolling(manifest: Manifest, desired: int) -> tuple[int, int]:
+def rolling_update(manifest: Manifest, desired: int) -> tuple[int, int]:
     """Return how many old pods a rollout keeps, and how many it may have beyond what is wanted."""
     if dig(manifest, "spec", "strategy", "type") == "Recreate":
         return 0, 0

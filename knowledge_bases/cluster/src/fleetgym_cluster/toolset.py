@@ -16,8 +16,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fleetgym.contracts.sandbox import Limits, ToolFunction
+    from fleetgym_cluster.world import Cluster
 
-__all__ = ["CLUSTER", "HIDDEN", "PRELOAD", "SCOPES", "SPECS", "changes_schema", "open_toolset"]
+__all__ = [
+    "CLUSTER",
+    "HIDDEN",
+    "PRELOAD",
+    "SCOPES",
+    "SPECS",
+    "changes_schema",
+    "open_toolset",
+    "read_cluster",
+]
 
 CLUSTER = "cluster.json"
 """The file, in the mount ``data``: a cluster as ``Cluster.to_json`` wrote it."""
@@ -203,13 +213,23 @@ def open_toolset(mounts: Mapping[str, Path], limits: Limits) -> Mapping[str, Too
     """
     del limits
     from fleetgym_cluster.kubectl import Kubectl  # noqa: PLC0415 - of no use to SPECS
-    from fleetgym_cluster.world import Cluster  # noqa: PLC0415
 
-    path = mounts["data"] / CLUSTER
+    kubectl = Kubectl(read_cluster(mounts["data"]))
+    return {spec.name: getattr(kubectl, spec.name.removeprefix("kubectl_")) for spec in SPECS}
+
+
+def read_cluster(directory: Path) -> Cluster:
+    """Return the cluster in a directory.
+
+    Raises:
+        SandboxError: There is none.
+    """
+    from fleetgym_cluster.world import Cluster  # noqa: PLC0415 - of no use to SPECS
+
+    path = directory / CLUSTER
     if not path.is_file():
-        raise SandboxError(f"The mount 'data' holds no {CLUSTER}.")
+        raise SandboxError(f"{directory.name!r} holds no {CLUSTER}.")
     try:
-        kubectl = Kubectl(Cluster.from_json(json.loads(path.read_text("utf-8"))))
+        return Cluster.from_json(json.loads(path.read_text("utf-8")))
     except ToolError as error:
         raise SandboxError(f"{CLUSTER} holds no cluster: {error}") from error
-    return {spec.name: getattr(kubectl, spec.name.removeprefix("kubectl_")) for spec in SPECS}

@@ -33,7 +33,7 @@ def plant_log(directory: Path, text: str, seed: int) -> None:
         rng = random.Random(f"plant {seed}")  # noqa: S311 - reproducible, not secret
         for lines in cluster["world"]["remarks"].values():
             lines.insert(rng.randint(0, len(lines)), f'level=info msg="{text}"')
-        for event in cluster["world"]["past"]:
+        for event in cluster["world"].get("past", ()):
             event["message"] = f"{event['message']}; {text}"
 
     _rewrite(directory, change)

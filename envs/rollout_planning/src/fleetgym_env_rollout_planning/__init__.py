@@ -1,0 +1,1 @@
+"""RolloutPlanning-v1."""
