@@ -271,7 +271,7 @@ def test_looking_is_worth_what_it_shows(steps: list[Step], part: str, earned: fl
     ("change", "message"),
     [
         pytest.param({"verdicts": "all"}, r"at \['verdicts'\], 'all' is not of type", id="type"),
-        pytest.param({"more": 1}, "at the report, Additional properties", id="extra-key"),
+        pytest.param({"more": 1}, "at its top, Additional properties", id="extra-key"),
         pytest.param(
             {"verdicts": report()["verdicts"][:1] * 2}, "'ALR-1' has several", id="decided-twice"
         ),

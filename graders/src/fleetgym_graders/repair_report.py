@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from jsonschema import Draft202012Validator
-
-from fleetgym.contracts.errors import ToolError
 from fleetgym_cluster.toolset import changes_schema
-from fleetgym_graders.answers import read_object
+from fleetgym_graders.form import Form
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
-    from jsonschema import ValidationError
 
 __all__ = ["CAUSES", "REPAIR_SCHEMA", "read_repair"]
 
@@ -77,6 +72,8 @@ REPAIR_SCHEMA: Mapping[str, Any] = {
 }
 """JSON Schema of the artifact."""
 
+_FORM = Form(REPAIR_SCHEMA)
+
 
 def read_repair(answer: str) -> dict[str, Any]:
     """Return the repair in an answer.
@@ -84,21 +81,4 @@ def read_repair(answer: str) -> dict[str, Any]:
     Raises:
         ToolError: It does not fit :data:`REPAIR_SCHEMA`.
     """
-    repair = read_object(answer, ("findings", "changes"))
-    error = next(_errors(repair), None)
-    if error is not None:
-        best = min(error.context or [error], key=lambda one: -len(one.absolute_path))
-        place = "".join(f"[{part!r}]" for part in error.absolute_path) or "the answer"
-        raise ToolError(
-            f"The answer does not have the required form: at {place}, {best.message[:400]}."
-        )
-    return repair
-
-
-def _errors(repair: Mapping[str, Any]) -> Iterator[ValidationError]:
-    return _validator().iter_errors(repair)  # pyright: ignore[reportUnknownMemberType]  # a parameter that it does not take
-
-
-@cache
-def _validator() -> Draft202012Validator:
-    return Draft202012Validator(REPAIR_SCHEMA)
+    return _FORM.read(answer)

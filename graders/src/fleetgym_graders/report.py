@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from jsonschema import Draft202012Validator
-
 from fleetgym.contracts.errors import ToolError
-from fleetgym_graders.answers import read_object
+from fleetgym_graders.form import Form
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
-    from jsonschema.exceptions import ValidationError
 
 __all__ = ["RECORD_ID", "REPORT_SCHEMA", "read_report"]
 
@@ -98,6 +94,8 @@ REPORT_SCHEMA: Mapping[str, Any] = _object(
 )
 """JSON Schema of the report."""
 
+_FORM = Form(REPORT_SCHEMA)
+
 
 def read_report(answer: str) -> dict[str, Any]:
     """Return the report in an answer.
@@ -105,24 +103,9 @@ def read_report(answer: str) -> dict[str, Any]:
     Raises:
         ToolError: It does not fit :data:`REPORT_SCHEMA`, or decides an alert twice.
     """
-    report = read_object(answer, ("verdicts", "incident"))
-    error = next(_errors(report), None)
-    if error is not None:
-        place = "".join(f"[{part!r}]" for part in error.absolute_path) or "the report"
-        raise ToolError(
-            f"The report does not have the required form: at {place}, {error.message[:400]}."
-        )
+    report = _FORM.read(answer)
     named = [verdict["alert_id"] for verdict in report["verdicts"]]
     twice = sorted({name for name in named if named.count(name) > 1})
     if twice:
         raise ToolError(f"Each alert gets one verdict, but {twice[0]!r} has several.")
     return report
-
-
-def _errors(report: Mapping[str, Any]) -> Iterator[ValidationError]:
-    return _validator().iter_errors(report)  # pyright: ignore[reportUnknownMemberType]  # a parameter that it does not take
-
-
-@cache
-def _validator() -> Draft202012Validator:
-    return Draft202012Validator(REPORT_SCHEMA)

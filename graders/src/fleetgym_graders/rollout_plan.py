@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from typing import TYPE_CHECKING, Any
-
-from jsonschema import Draft202012Validator
 
 from fleetgym.contracts.errors import ToolError
 from fleetgym_cluster.releases.book import INDICATORS
-from fleetgym_graders.answers import read_object
+from fleetgym_graders.form import Form
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from jsonschema import ValidationError
 
 __all__ = ["ROLLOUT_SCHEMA", "Stage", "read_rollout", "stages_of"]
 
@@ -95,6 +91,8 @@ ROLLOUT_SCHEMA: Mapping[str, Any] = {
 }
 """JSON Schema of the artifact."""
 
+_FORM = Form(ROLLOUT_SCHEMA)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
@@ -118,13 +116,7 @@ def read_rollout(answer: str) -> dict[str, Any]:
     Raises:
         ToolError: It does not fit :data:`ROLLOUT_SCHEMA`, or a time is none.
     """
-    plan = read_object(answer, ("manifests", "stages", "rollback"))
-    error = next(_errors(plan), None)
-    if error is not None:
-        place = "".join(f"[{part!r}]" for part in error.absolute_path) or "the answer"
-        raise ToolError(
-            f"The answer does not have the required form: at {place}, {error.message[:400]}."
-        )
+    plan = _FORM.read(answer)
     for number, stage in enumerate(plan["stages"]):
         try:
             _moment(stage["at"])
@@ -153,12 +145,3 @@ def _moment(text: str) -> datetime:
     if not 2000 <= moment.year <= 2100:  # what is added to it must stay a time
         raise ValueError(text)
     return moment
-
-
-def _errors(plan: Mapping[str, Any]) -> Iterator[ValidationError]:
-    return _validator().iter_errors(plan)  # pyright: ignore[reportUnknownMemberType]  # a parameter that it does not take
-
-
-@cache
-def _validator() -> Draft202012Validator:
-    return Draft202012Validator(ROLLOUT_SCHEMA)
