@@ -21,7 +21,7 @@ BIN := .venv/bin
 SUITE ?= suites/quickstart.yaml
 OUT ?= runs/quickstart
 SEEDS ?= 0-19
-MEMBERS := . graders knowledge_bases knowledge_bases/cluster knowledge_bases/estate knowledge_bases/platform $(sort $(wildcard envs/*))
+MEMBERS := . graders knowledge_bases knowledge_bases/cluster knowledge_bases/estate knowledge_bases/platform knowledge_bases/warehouse $(sort $(wildcard envs/*))
 PLUGINS := $(sort $(wildcard plugins/*))
 
 export UV_PYTHON_DOWNLOADS := never
@@ -50,7 +50,7 @@ test-docker: setup
 	@$(BIN)/pytest -n 2 --dist loadgroup -m docker
 
 validity: setup
-	@for env in CtiRealm IncidentTriage K8sTroubleshooting RolloutPlanning ServiceDesk; do \
+	@for env in CtiRealm DataExploration IncidentTriage K8sTroubleshooting RolloutPlanning ServiceDesk; do \
 		$(BIN)/fleetgym check env fleetgym/$$env-v1 --seeds $(SEEDS) --table docs/validity.md || exit; \
 	done
 

@@ -17,7 +17,14 @@ MODULES = [module.name for module in pkgutil.iter_modules(fleetgym_graders.__pat
 def test_every_grader_is_offered_and_can_be_made() -> None:
     specs: list[GraderSpec] = []
     plugin.register_graders(specs.append)
-    names = {"cti/strict", "cti/compat", "k8s/strict", "rollout/strict", "triage/strict"}
+    names = {
+        "cti/strict",
+        "cti/compat",
+        "exploration/strict",
+        "k8s/strict",
+        "rollout/strict",
+        "triage/strict",
+    }
     assert {spec.name for spec in specs} == names
     assert all(load(spec.entry_point)().name == spec.name for spec in specs)
 

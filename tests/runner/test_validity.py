@@ -17,6 +17,7 @@ ROUNDED = 5e-4
 DESK = "fleetgym/ServiceDesk-v1"
 OURS = (
     "fleetgym/CtiRealm-v1",
+    "fleetgym/DataExploration-v1",
     "fleetgym/IncidentTriage-v1",
     "fleetgym/K8sTroubleshooting-v1",
     "fleetgym/RolloutPlanning-v1",

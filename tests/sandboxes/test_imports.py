@@ -28,6 +28,7 @@ for name in (
     "fleetgym_env_cti_realm.env",
     "fleetgym_estate.estate",
     "fleetgym_platform.platform",
+    "fleetgym_warehouse.commerce",
     "fleetgym.contracts",
 ):
     print(sandbox.call(ToolCall("import_module", {"text": name})).content)
@@ -92,7 +93,7 @@ def test_what_knows_the_answers_is_hidden_when_all_is_installed_from_wheels(
     )
     shutil.copytree(toolsets, site, dirs_exist_ok=True)
     copied = ("fleetgym", "fleetgym_graders", "fleetgym_env_cti_realm", "fleetgym_estate")
-    for name in (*copied, "fleetgym_platform"):
+    for name in (*copied, "fleetgym_platform", "fleetgym_warehouse"):
         spec = importlib.util.find_spec(name)
         assert spec is not None
         assert spec.origin is not None
@@ -112,6 +113,7 @@ def test_what_knows_the_answers_is_hidden_when_all_is_installed_from_wheels(
         "No module named 'fleetgym_env_cti_realm.env'",
         "No module named 'fleetgym_estate.estate'",
         "No module named 'fleetgym_platform.platform'",
+        "No module named 'fleetgym_warehouse.commerce'",
         "fleetgym.contracts",
     ]
 

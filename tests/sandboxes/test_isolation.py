@@ -71,6 +71,7 @@ def test_a_package_that_no_toolset_needs_cannot_be_imported(local: World) -> Non
         "fleetgym_estate",
         "fleetgym_graders",
         "fleetgym_platform",
+        "fleetgym_warehouse",
     ],
 )
 def test_what_knows_the_answers_cannot_be_imported(isolated: World, name: str) -> None:

@@ -46,6 +46,13 @@ def register_graders(register: Callable[[GraderSpec], None]) -> None:
     )
     register(
         GraderSpec(
+            name="exploration/strict",
+            entry_point="fleetgym_graders.exploration:ExplorationGrader",
+            summary="Deterministic: compares what tables are said to be, executes the query twice",
+        )
+    )
+    register(
+        GraderSpec(
             name="rollout/strict",
             entry_point="fleetgym_graders.rollout:RolloutGrader",
             summary="Deterministic: manifests are applied, each rule is looked at, one by one",

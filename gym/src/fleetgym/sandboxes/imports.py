@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Imports", "find_imports", "plugin_packages", "refuse_forbidden"]
 
-_FORBIDDEN = ("fleetgym_env_", "fleetgym_estate", "fleetgym_graders", "fleetgym_platform")
+_FORBIDDEN = (
+    "fleetgym_env_", "fleetgym_estate", "fleetgym_graders", "fleetgym_platform",
+    "fleetgym_warehouse",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -55,7 +55,7 @@ class Rows:
 
 
 class Database:
-    """The tables of one telemetry file. Not thread-safe."""
+    """The tables of one file. Not thread-safe."""
 
     def __init__(self, path: Path, *, memory_bytes: int) -> None:
         """Open and lock the file.
@@ -79,7 +79,7 @@ class Database:
     """Column types by column, by table, in the file's order."""
 
     now: datetime | None
-    """The newest value of any time column: what ``now()`` means in this telemetry."""
+    """The newest value of any time column: what ``now()`` means in these data."""
 
     def comments(self) -> Mapping[str, str]:
         """Return what the file says about each table, empty where it says nothing."""
@@ -93,7 +93,7 @@ class Database:
             ToolError: It is not.
         """
         if name not in self.columns:
-            hint = did_you_mean(name, self.columns) or "`list_kusto_tables` shows what there is."
+            hint = did_you_mean(name, self.columns) or f"There are: {', '.join(self.columns)}."
             raise ToolError(f"There is no table {name!r}. {hint}")
         return name
 
@@ -216,7 +216,7 @@ class Database:
         if missing:
             name = next(group for group in missing.groups() if group)
             known = {column for columns in self.columns.values() for column in columns}
-            hint = did_you_mean(name, known) or "`get_table_schema` shows a table's columns."
+            hint = did_you_mean(name, known) or "Look at the schemas of the tables."
             return f"There is no column {name!r} at that point of the query. {hint}"
         return f"The query failed: {text.splitlines()[0]}"
 

@@ -159,7 +159,7 @@ def _parse(sql: str) -> exp.Query:
     if not isinstance(root, exp.Query):
         raise ToolError(
             f"Only a query (SELECT, WITH … SELECT, FROM …) can be executed, not "
-            f"{root.key.upper()}. `list_kusto_tables` and `get_table_schema` describe the tables."
+            f"{root.key.upper()}. Other tools describe the tables."
         )
     return root
 
@@ -197,7 +197,7 @@ def _table(
         return set()
     key = name.casefold() if fold_case else name
     if key not in known:
-        hint = did_you_mean(name, known.values()) or "`list_kusto_tables` shows what there is."
+        hint = did_you_mean(name, known.values()) or f"There are: {', '.join(known.values())}."
         raise ToolError(f"There is no table {name!r}. {hint}")
     return {known[key]}
 
@@ -206,14 +206,14 @@ def _function(node: exp.Func) -> None:
     name = _name(node)
     if name in _CLOCK:
         raise ToolError(
-            f"{name}() depends on the wall clock, which has nothing to do with this telemetry. "
+            f"{name}() depends on the wall clock, which has nothing to do with these data. "
             "Write the time, for example TIMESTAMP '2026-01-02 03:04:05', or compare with max() of "
             "the time column."
         )
     if name in _CHANCE or name.startswith("uuid"):
         raise ToolError(f"{name}() gives chance values, so the result could not be repeated.")
     if name in _DENIED or name.startswith(_DENIED_PREFIXES):
-        raise ToolError(f"The function {name!r} is not available: it does not read telemetry.")
+        raise ToolError(f"The function {name!r} is not available: it does not compute with rows.")
 
 
 def _bare_word(node: exp.Column) -> None:

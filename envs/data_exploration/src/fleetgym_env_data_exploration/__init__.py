@@ -1,0 +1,1 @@
+"""DataExploration-v1."""

@@ -1,0 +1,169 @@
+"""What an executor does for a warehouse: each tool, over one database and its twin."""
+
+# ruff: noqa: S608 - executing guarded SQL that was written elsewhere is what this module is for
+
+from __future__ import annotations
+
+import json
+import math
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, cast
+
+from fleetgym.contracts.errors import ToolError
+from fleetgym.toolserver.duck import Database, Rows, TooLarge, quoted
+from fleetgym.toolserver.sql_guard import bare_statement, check_sql
+from fleetgym.toolserver.warehouse import MAX_ROWS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from fleetgym.contracts.sandbox import Limits
+
+__all__ = ["MAX_GRADED_ROWS", "MAX_SQL", "WarehouseEngine"]
+
+MAX_SQL = 20_000
+MAX_GRADED_ROWS = 5000
+_FREQUENT = 3
+
+
+class WarehouseEngine:
+    """Answers the requests of one episode."""
+
+    def __init__(self, path: Path, twin: Path, limits: Limits) -> None:
+        """Open the warehouse at ``path``; its twin is opened when it is graded."""
+        self._memory = limits.memory_bytes // 4
+        self._database = Database(path, memory_bytes=self._memory)
+        self._twin = twin
+        self._max_bytes = limits.output_bytes
+        self._tools: Mapping[str, Callable[..., str]] = {
+            "list_tables": self._list_tables,
+            "profile_table": self._profile,
+            "sample_rows": self._sample,
+            "run_sql": self._sql,
+            "grade_sql": self._grade,
+        }
+
+    def answer(self, request: Mapping[str, Any]) -> str:
+        """Return the result of ``request["tool"]`` with ``request["arguments"]``.
+
+        Raises:
+            ToolError: The request was wrong.
+            MemoryError: It was too large, and this process may have too little left for others.
+        """
+        try:
+            return self._tools[request["tool"]](**request["arguments"])
+        except (TooLarge, SystemError) as error:
+            raise MemoryError from error
+
+    def _list_tables(self) -> str:
+        found = [
+            {
+                "table": table,
+                "rows": self._database.scalar(f"SELECT count(*) FROM {quoted(table)}", {}),
+                "columns": len(columns),
+            }
+            for table, columns in self._database.columns.items()
+        ]
+        return json.dumps({"tables": found})
+
+    def _profile(self, table: str) -> str:
+        columns = self._database.columns[self._database.table(table)]
+        source = quoted(table)
+        rows = self._database.scalar(f"SELECT count(*) FROM {source}", {})
+        profiles: list[dict[str, Any]] = []
+        for name, kind in columns.items():
+            column = quoted(name)
+            counted = self._database.read(
+                f"SELECT count(*) - count({column}), count(DISTINCT {column}), min({column}), "
+                f"max({column}) FROM {source}", {}, limit=1,
+            )  # fmt: skip
+            frequent = self._database.read(
+                f"SELECT {column}, count(*) FROM {source} WHERE {column} IS NOT NULL "
+                f"GROUP BY ALL ORDER BY 2 DESC, 1 LIMIT {_FREQUENT}", {}, limit=_FREQUENT,
+            )  # fmt: skip
+            nulls, different, least, most = map(_plain, counted.rows[0])
+            profiles.append(
+                {
+                    "column": name, "type": kind, "nulls": nulls, "distinct": different,
+                    "min": least, "max": most,
+                    "frequent": [[_plain(value), count] for value, count in frequent.rows],
+                }
+            )  # fmt: skip
+        return json.dumps({"table": table, "rows": rows, "columns": profiles})
+
+    def _sample(self, table: str, rows: int) -> str:
+        sql = f"FROM {quoted(self._database.table(table))}"
+        return self._answer(self._database.read(sql, {}, limit=rows))
+
+    def _sql(self, query: str) -> str:
+        return self._answer(_read(self._database, query, MAX_ROWS))
+
+    def _grade(self, query: str) -> str:
+        found: list[Rows] = []
+        try:
+            found.append(_read(self._database, query, MAX_GRADED_ROWS))
+            if self._twin.is_file():
+                twin = Database(self._twin, memory_bytes=self._memory)
+                found.append(_read(twin, query, MAX_GRADED_ROWS))
+        except ToolError as error:
+            if isinstance(error, TooLarge):
+                raise
+            return json.dumps({"ok": False, "error": str(error)})
+        results = [
+            {"columns": list(one.columns), "rows": _rows(one), "total": one.total} for one in found
+        ]
+        return json.dumps({"ok": True, "results": results})
+
+    def _answer(self, found: Rows) -> str:
+        """Return as many rows as there is room for."""
+        rows = _rows(found)
+        while True:
+            document = {
+                "columns": list(found.columns), "types": list(found.types), "rows": rows,
+                "total": found.total,
+            }  # fmt: skip
+            text = json.dumps(document, ensure_ascii=False)
+            if len(text.encode()) <= self._max_bytes:
+                return text
+            if len(rows) <= 1:
+                raise ToolError(
+                    f"One row of this result is larger than {self._max_bytes} bytes. "
+                    "Select the columns that matter."
+                )
+            rows = rows[: len(rows) // 2]
+
+
+def _read(database: Database, query: str, limit: int) -> Rows:
+    if len(query) > MAX_SQL:
+        raise ToolError(f"The query is longer than {MAX_SQL} characters. Shorten it.")
+    check_sql(query, database.columns)
+    if not database.is_select(query):  # a second opinion
+        raise ToolError("Exactly one SELECT can be executed.")
+    return database.read(bare_statement(query), {}, limit=limit)
+
+
+def _rows(found: Rows) -> list[list[Any]]:
+    return [[_plain(value) for value in row] for row in found.rows]
+
+
+def _plain(value: Any) -> Any:
+    """Return a value in JSON's types."""
+    match value:
+        case None | bool() | int() | str():
+            return value
+        case float() | Decimal():
+            return float(value) if math.isfinite(value) else None
+        case datetime():
+            return value.isoformat(sep=" ")
+        case date() | time() | timedelta():
+            return str(value)
+        case dict():
+            return {str(k): _plain(v) for k, v in cast("dict[Any, Any]", value).items()}
+        case list() | tuple():
+            return [_plain(item) for item in cast("list[Any]", value)]
+        case bytes():
+            return value.decode(errors="replace")
+        case _:
+            return str(value)

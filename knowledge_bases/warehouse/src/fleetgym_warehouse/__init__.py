@@ -1,0 +1,1 @@
+"""A mail-order company's tables, generated from a seed."""
