@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import duckdb
 import pytest
@@ -14,9 +14,12 @@ from fleetgym.contracts.sandbox import Limits
 from fleetgym.toolserver import warehouse
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
-Tools = "Mapping[str, Callable[..., str]]"
+    from fleetgym.contracts.sandbox import ToolFunction
+
+Tools: TypeAlias = "Mapping[str, ToolFunction]"
 
 
 def _write(path: Path, ids: list[int]) -> None:
@@ -101,7 +104,9 @@ def test_what_is_wrong_is_told(tools: Tools, query: str, told: str) -> None:
     assert told in str(refused.value)
 
 
-def test_the_grader_sees_the_twins_rows_and_nobody_else_does(tools: Tools) -> None:
+def test_the_grader_sees_the_twins_rows_and_nobody_else_does(
+    tools: Tools,
+) -> None:
     graded = json.loads(tools["grade_sql"]("SELECT sum(id) AS s FROM sales"))
     assert graded["ok"]
     assert [one["rows"] for one in graded["results"]] == [[[6]], [[12]]]

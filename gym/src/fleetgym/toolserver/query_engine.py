@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from duckdb_kql.types import kusto_type, net_type
 
-from fleetgym.contracts.errors import ToolError
 from fleetgym.toolserver.duck import Database, Rows, TooLarge, quoted
 from fleetgym.toolserver.grading import grade_kql, grade_sigma
 from fleetgym.toolserver.kql import translate
 from fleetgym.toolserver.kql_functions import add_functions
 from fleetgym.toolserver.kusto_json import answer
-from fleetgym.toolserver.sql_guard import bare_statement, check_sql
+from fleetgym.toolserver.select import read_select
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from fleetgym.contracts.sandbox import Limits
 
 __all__ = ["QueryEngine", "warm_parsers"]
-
-MAX_SQL = 20_000
 
 
 # What detection queries are made of; each construct's first use costs the parser's caches
@@ -109,12 +106,7 @@ class QueryEngine:
         return self._answer(self._database.read(found.sql, found.parameters, limit=limit))
 
     def _sql(self, query: str, limit: int) -> str:
-        if len(query) > MAX_SQL:
-            raise ToolError(f"The query is longer than {MAX_SQL} characters. Shorten it.")
-        check_sql(query, self._database.columns)
-        if not self._database.is_select(query):  # a second opinion
-            raise ToolError("Exactly one SELECT can be executed.")
-        return self._answer(self._database.read(bare_statement(query), {}, limit=limit))
+        return self._answer(read_select(self._database, query, limit=limit))
 
     def _grade_kql(self, query: str) -> str:
         return grade_kql(self._database, query)

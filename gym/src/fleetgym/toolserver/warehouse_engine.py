@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from fleetgym.contracts.errors import ToolError
 from fleetgym.toolserver.duck import Database, Rows, TooLarge, quoted
-from fleetgym.toolserver.sql_guard import bare_statement, check_sql
+from fleetgym.toolserver.select import read_select
 from fleetgym.toolserver.warehouse import MAX_ROWS
 
 if TYPE_CHECKING:
@@ -21,9 +21,8 @@ if TYPE_CHECKING:
 
     from fleetgym.contracts.sandbox import Limits
 
-__all__ = ["MAX_GRADED_ROWS", "MAX_SQL", "WarehouseEngine"]
+__all__ = ["MAX_GRADED_ROWS", "WarehouseEngine"]
 
-MAX_SQL = 20_000
 MAX_GRADED_ROWS = 5000
 _FREQUENT = 3
 
@@ -98,15 +97,15 @@ class WarehouseEngine:
         return self._answer(self._database.read(sql, {}, limit=rows))
 
     def _sql(self, query: str) -> str:
-        return self._answer(_read(self._database, query, MAX_ROWS))
+        return self._answer(read_select(self._database, query, limit=MAX_ROWS))
 
     def _grade(self, query: str) -> str:
         found: list[Rows] = []
         try:
-            found.append(_read(self._database, query, MAX_GRADED_ROWS))
+            found.append(read_select(self._database, query, limit=MAX_GRADED_ROWS))
             if self._twin.is_file():
                 twin = Database(self._twin, memory_bytes=self._memory)
-                found.append(_read(twin, query, MAX_GRADED_ROWS))
+                found.append(read_select(twin, query, limit=MAX_GRADED_ROWS))
         except ToolError as error:
             if isinstance(error, TooLarge):
                 raise
@@ -133,15 +132,6 @@ class WarehouseEngine:
                     "Select the columns that matter."
                 )
             rows = rows[: len(rows) // 2]
-
-
-def _read(database: Database, query: str, limit: int) -> Rows:
-    if len(query) > MAX_SQL:
-        raise ToolError(f"The query is longer than {MAX_SQL} characters. Shorten it.")
-    check_sql(query, database.columns)
-    if not database.is_select(query):  # a second opinion
-        raise ToolError("Exactly one SELECT can be executed.")
-    return database.read(bare_statement(query), {}, limit=limit)
 
 
 def _rows(found: Rows) -> list[list[Any]]:
