@@ -49,11 +49,10 @@ def generate(scenario: Scenario, seed: int, directory: Path) -> tuple[str, Explo
     month = _FIRST_MONTH + int(rng.integers(_MONTHS))
     since, until = (datetime(at // 12, at % 12 + 1, 1) for at in (month, month + 1))  # noqa: DTZ001 - UTC throughout
     query = QUESTIONS[parameters["question"]](disguise, frame, since, until)
-    answers: list[Any] = []
+    answers: list[list[list[Any]]] = []
     for name, tables in zip((WAREHOUSE, TWIN), draws, strict=True):
         write(directory / name, disguise.dressed(tables))
-        with duckdb.connect(str(directory / name), read_only=True) as database:
-            answers.append([list(row) for row in database.execute(query).fetchall()])
+        answers.append(_answered(directory / name, query))
     truth = ExplorationTruth(
         tables={disguise.tables[entity]: _table(disguise, entity) for entity in entities},
         relations=_relations(disguise),
@@ -61,6 +60,12 @@ def generate(scenario: Scenario, seed: int, directory: Path) -> tuple[str, Explo
         answers=answers,
     )
     return scenario.prompt.format(month=f"{since:%B %Y}"), truth
+
+
+def _answered(path: Path, query: str) -> list[list[Any]]:
+    """Return the rows of a query, the same every time: sums of one thread, in order."""
+    with duckdb.connect(str(path), read_only=True, config={"threads": 1}) as database:
+        return [list(row) for row in database.execute(f"{query} ORDER BY ALL").fetchall()]
 
 
 def _table(disguise: Disguise, entity: str) -> TableTruth:
