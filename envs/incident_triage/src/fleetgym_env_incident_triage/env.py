@@ -11,6 +11,7 @@ from fleetgym.env import LocalTool, ToolEnv
 from fleetgym_env_incident_triage.instance import generate
 from fleetgym_graders.incident import IncidentTruth
 from fleetgym_graders.report import read_report
+from fleetgym_kb.desk import DESK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,6 +25,7 @@ class IncidentTriageEnv(ToolEnv):
 
     toolsets: ClassVar[tuple[str, ...]] = ("fleetgym_kb.desk", "fleetgym.toolserver.telemetry")
     sources: ClassVar[tuple[str, ...]] = ("fleetgym_estate",)
+    surfaces: ClassVar[frozenset[str]] = frozenset({"document"})
 
     def generate(self, seed: int, directory: Path) -> tuple[str, Mapping[str, Any]]:
         """Write telemetry and desk of one instance."""
@@ -33,6 +35,15 @@ class IncidentTriageEnv(ToolEnv):
     def decode_truth(self, truth: Mapping[str, Any]) -> IncidentTruth:
         """Return the truth that the grader takes."""
         return IncidentTruth.from_json(truth)
+
+    def plant(self, directory: Path, surface: str, text: str, seed: int) -> None:
+        """Put ``text`` as a note on every change of the calendar and every contact."""
+        del surface, seed
+        path = directory / DESK
+        desk = json.loads(path.read_text("utf-8"))
+        for entry in (*desk["changes"], *desk["contacts"]):
+            entry["note"] = text
+        path.write_text(json.dumps(desk), "utf-8")
 
     def local_tools(self) -> Sequence[LocalTool]:
         """Offer the validator of the report's form."""
