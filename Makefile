@@ -50,7 +50,7 @@ test-docker: setup
 	@$(BIN)/pytest -n 2 --dist loadgroup -m docker
 
 validity: setup
-	@for env in CtiRealm DataExploration IncidentTriage K8sTroubleshooting RolloutPlanning ServiceDesk; do \
+	@for env in CtiRealm DataExploration DataQuality IncidentTriage K8sTroubleshooting RolloutPlanning ServiceDesk; do \
 		$(BIN)/fleetgym check env fleetgym/$$env-v1 --seeds $(SEEDS) --table docs/validity.md || exit; \
 	done
 

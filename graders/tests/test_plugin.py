@@ -22,6 +22,7 @@ def test_every_grader_is_offered_and_can_be_made() -> None:
         "cti/compat",
         "exploration/strict",
         "k8s/strict",
+        "quality/strict",
         "rollout/strict",
         "triage/strict",
     }

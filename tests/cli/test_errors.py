@@ -199,6 +199,7 @@ def test_listing_imports_no_framework_and_no_environment(fleetgym: Run) -> None:
 
     assert done.stdout == (
         "[] ['fleetgym/CtiRealm-v1', 'fleetgym/DataExploration-v1', "
+        "'fleetgym/DataQuality-v1', "
         "'fleetgym/IncidentTriage-v1', "
         "'fleetgym/K8sTroubleshooting-v1', 'fleetgym/RolloutPlanning-v1', "
         "'fleetgym/ServiceDesk-v1', "

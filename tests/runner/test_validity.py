@@ -18,6 +18,7 @@ DESK = "fleetgym/ServiceDesk-v1"
 OURS = (
     "fleetgym/CtiRealm-v1",
     "fleetgym/DataExploration-v1",
+    "fleetgym/DataQuality-v1",
     "fleetgym/IncidentTriage-v1",
     "fleetgym/K8sTroubleshooting-v1",
     "fleetgym/RolloutPlanning-v1",

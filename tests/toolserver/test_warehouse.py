@@ -37,7 +37,7 @@ def _write(path: Path, ids: list[int]) -> None:
 @pytest.fixture
 def mounts(tmp_path: Path) -> dict[str, Path]:
     _write(tmp_path / warehouse.WAREHOUSE, [1, 2, 3])
-    _write(tmp_path / warehouse.TWIN, [5, 7])
+    _write(tmp_path / warehouse.TWINS[0], [5, 7])
     return {"data": tmp_path}
 
 

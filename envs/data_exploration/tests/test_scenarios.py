@@ -14,7 +14,7 @@ import pytest
 
 from fleetgym.contracts.tools import SUBMIT
 from fleetgym.testing import Episodes, step
-from fleetgym.toolserver.warehouse import TWIN, WAREHOUSE
+from fleetgym.toolserver.warehouse import TWINS, WAREHOUSE
 from fleetgym_env_data_exploration.env import DataExplorationEnv
 from fleetgym_env_data_exploration.expert import DataExpert
 from fleetgym_env_data_exploration.scenarios import scenarios
@@ -207,7 +207,7 @@ def test_twins_have_the_same_columns_and_other_rows(
     analysts: Analysts, scenario: str, tmp_path: Path
 ) -> None:
     analysts.envs[scenario].generate(0, tmp_path)
-    one, twin = (_contents(tmp_path / name) for name in (WAREHOUSE, TWIN))
+    one, twin = (_contents(tmp_path / name) for name in (WAREHOUSE, TWINS[0]))
     assert one.keys() == twin.keys()
     differing = [name for name in one if one[name] != twin[name]]
     assert len(differing) >= 4, "codes, and perhaps carriers, are the same"

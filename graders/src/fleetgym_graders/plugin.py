@@ -53,6 +53,13 @@ def register_graders(register: Callable[[GraderSpec], None]) -> None:
     )
     register(
         GraderSpec(
+            name="quality/strict",
+            entry_point="fleetgym_graders.quality:QualityGrader",
+            summary="Deterministic: executes every query of a report, on wrong and on right data",
+        )
+    )
+    register(
+        GraderSpec(
             name="rollout/strict",
             entry_point="fleetgym_graders.rollout:RolloutGrader",
             summary="Deterministic: manifests are applied, each rule is looked at, one by one",

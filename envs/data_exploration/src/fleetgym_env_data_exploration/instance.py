@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import numpy as np
 
-from fleetgym.toolserver.warehouse import TWIN, WAREHOUSE
+from fleetgym.toolserver.warehouse import TWINS, WAREHOUSE
 from fleetgym_env_data_exploration.disguise import ENTITIES, KEYS, draw_disguise
 from fleetgym_env_data_exploration.questions import COLUMNS, QUESTIONS
 from fleetgym_graders.exploration import ExplorationTruth, TableTruth
@@ -50,7 +50,7 @@ def generate(scenario: Scenario, seed: int, directory: Path) -> tuple[str, Explo
     since, until = (datetime(at // 12, at % 12 + 1, 1) for at in (month, month + 1))  # noqa: DTZ001 - UTC throughout
     query = QUESTIONS[parameters["question"]](disguise, frame, since, until)
     answers: list[list[list[Any]]] = []
-    for name, tables in zip((WAREHOUSE, TWIN), draws, strict=True):
+    for name, tables in zip((WAREHOUSE, TWINS[0]), draws, strict=True):
         write(directory / name, disguise.dressed(tables))
         answers.append(_answered(directory / name, query))
     truth = ExplorationTruth(

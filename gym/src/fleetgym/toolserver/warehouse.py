@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from fleetgym.contracts.sandbox import Limits, ToolFunction
     from fleetgym.toolserver.query_process import QueryProcess
 
-__all__ = ["HIDDEN", "MAX_ROWS", "PRELOAD", "SCOPES", "SPECS", "TWIN", "WAREHOUSE", "open_toolset"]
+__all__ = ["HIDDEN", "MAX_ROWS", "PRELOAD", "SCOPES", "SPECS", "TWINS", "WAREHOUSE", "open_toolset"]
 
 WAREHOUSE = "warehouse.duckdb"
 """The file, in the mount ``data``."""
 
-TWIN = "twin.duckdb"
-"""Other rows in the same tables, which only the grader's tool sees; may be missing."""
+TWINS = ("twin.duckdb", "clean.duckdb")
+"""Files with other rows in the same tables, which only the grader's tool sees; may be missing."""
 
 HIDDEN = frozenset({"grade_sql"})
 PRELOAD = ("fleetgym.toolserver.warehouse_engine",)
@@ -94,7 +94,7 @@ def open_toolset(mounts: Mapping[str, Path], limits: Limits) -> Mapping[str, Too
     if not (data / WAREHOUSE).is_file():
         raise SandboxError(f"The mount 'data' holds no {WAREHOUSE}.")
     process = QueryProcess(
-        lambda: WarehouseEngine(data / WAREHOUSE, data / TWIN, limits).answer,
+        lambda: WarehouseEngine(data, limits).answer,
         memory_bytes=limits.memory_bytes,
         call_seconds=limits.call_seconds,
     )

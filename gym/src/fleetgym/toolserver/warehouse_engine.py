@@ -1,4 +1,4 @@
-"""What an executor does for a warehouse: each tool, over one database and its twin."""
+"""What an executor does for a warehouse: each tool, over one database and its twins."""
 
 # ruff: noqa: S608 - executing guarded SQL that was written elsewhere is what this module is for
 
@@ -8,16 +8,17 @@ import json
 import math
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from fleetgym.contracts.errors import ToolError
 from fleetgym.toolserver.duck import Database, Rows, TooLarge, quoted
 from fleetgym.toolserver.select import read_select
-from fleetgym.toolserver.warehouse import MAX_ROWS
+from fleetgym.toolserver.warehouse import MAX_ROWS, TWINS, WAREHOUSE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from fleetgym.contracts.sandbox import Limits
 
@@ -30,11 +31,11 @@ _FREQUENT = 3
 class WarehouseEngine:
     """Answers the requests of one episode."""
 
-    def __init__(self, path: Path, twin: Path, limits: Limits) -> None:
-        """Open the warehouse at ``path``; its twin is opened when it is graded."""
+    def __init__(self, directory: Path, limits: Limits) -> None:
+        """Open the warehouse in ``directory``; its twins are opened when something is graded."""
         self._memory = limits.memory_bytes // 4
-        self._database = Database(path, memory_bytes=self._memory)
-        self._twin = twin
+        self._database = Database(directory / WAREHOUSE, memory_bytes=self._memory)
+        self._paths = [directory / name for name in TWINS]
         self._max_bytes = limits.output_bytes
         self._tools: Mapping[str, Callable[..., str]] = {
             "list_tables": self._list_tables,
@@ -43,6 +44,11 @@ class WarehouseEngine:
             "run_sql": self._sql,
             "grade_sql": self._grade,
         }
+
+    @cached_property
+    def _twins(self) -> list[Database]:
+        existing = filter(Path.is_file, self._paths)
+        return [Database(path, memory_bytes=self._memory) for path in existing]
 
     def answer(self, request: Mapping[str, Any]) -> str:
         """Return the result of ``request["tool"]`` with ``request["arguments"]``.
@@ -100,12 +106,11 @@ class WarehouseEngine:
         return self._answer(read_select(self._database, query, limit=MAX_ROWS))
 
     def _grade(self, query: str) -> str:
-        found: list[Rows] = []
         try:
-            found.append(read_select(self._database, query, limit=MAX_GRADED_ROWS))
-            if self._twin.is_file():
-                twin = Database(self._twin, memory_bytes=self._memory)
-                found.append(read_select(twin, query, limit=MAX_GRADED_ROWS))
+            found = [
+                read_select(database, query, limit=MAX_GRADED_ROWS)
+                for database in (self._database, *self._twins)
+            ]
         except ToolError as error:
             if isinstance(error, TooLarge):
                 raise

@@ -124,7 +124,7 @@ def _lines(
     again = (number > 1) & (rng.random(len(owner)) < 0.04)
     chosen[again] = chosen[np.flatnonzero(again) - 1]
     price = products["list_price"][chosen]
-    cheaper = price * 8 // 1000 * 100 + 99
+    cheaper = np.minimum(price, price * 8 // 1000 * 100 + 99)
     lines = {
         "order": orders["id"][owner],
         "number": number,

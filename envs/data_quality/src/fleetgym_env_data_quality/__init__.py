@@ -1,0 +1,1 @@
+"""DataQuality-v1."""

@@ -1,0 +1,83 @@
+"""One seed's version of a scenario: tables with defects, their twins, and tables in order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import numpy as np
+
+from fleetgym.toolserver.warehouse import TWINS, WAREHOUSE
+from fleetgym_env_data_quality.defects import DEFECTS, Planting
+from fleetgym_env_data_quality.documented import dressed, named
+from fleetgym_env_data_quality.metrics import METRICS
+from fleetgym_graders.quality import DefectTruth, QualityTruth
+from fleetgym_warehouse.commerce import draw_frame, draw_rows
+from fleetgym_warehouse.database import write
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from fleetgym.contracts.scenario import Scenario
+    from fleetgym_env_data_quality.defects import Place
+    from fleetgym_warehouse.commerce import Tables
+
+__all__ = ["generate"]
+
+
+def generate(scenario: Scenario, seed: int, directory: Path) -> tuple[str, QualityTruth]:
+    """Write the tables of ``seed`` into ``directory``; return the prompt and the truth."""
+    rng = np.random.default_rng([seed, *scenario.id.encode()])
+    metric = METRICS[scenario.parameters["metric"]]
+    frame = draw_frame(rng)
+    drawn = _drawn(rng, scenario.parameters["tables"], scenario.parameters["defects"])
+    wrong: list[dict[Place, list[int]]] = []
+    metrics: list[list[list[Any]]] = []
+    twin, clean = TWINS
+    for name in (WAREHOUSE, twin):
+        tables = named(draw_rows(frame, rng), rng)
+        if name == WAREHOUSE:
+            write(directory / clean, dressed(tables))
+        wrong.append(_planted(rng, tables, drawn))
+        write(directory / name, dressed(tables))
+        metrics.append(_answered(directory / name, metric.query(wrong[-1])))
+    truth = QualityTruth(
+        tables=list(dressed(tables)),
+        defects=[
+            DefectTruth(place=str(place), kind=kind, rows=[rows[place] for rows in wrong])
+            for kind, place in drawn.items()
+        ],
+        columns=list(metric.columns),
+        metrics=metrics,
+    )
+    return scenario.prompt, truth
+
+
+def _drawn(rng: np.random.Generator, tables: Sequence[str], count: int) -> dict[str, Place]:
+    """Draw kinds of defects, and a place in these tables for each."""
+    fitting = {
+        kind: [place for place in places if place.table in tables]
+        for kind, places in DEFECTS.items()
+    }
+    kinds = [kind for kind, places in fitting.items() if places]
+    chosen = {kinds[int(index)] for index in rng.permutation(len(kinds))[:count]}
+    # Copies are made first, of rows that nothing else is wrong with.
+    return {
+        kind: fitting[kind][int(rng.integers(len(fitting[kind])))]
+        for kind in kinds
+        if kind in chosen
+    }
+
+
+def _planted(
+    rng: np.random.Generator, tables: Tables, drawn: Mapping[str, Place]
+) -> dict[Place, list[int]]:
+    planting = Planting(tables, rng)
+    return {place: planting.plant(kind, place) for kind, place in drawn.items()}
+
+
+def _answered(path: Path, query: str) -> list[list[Any]]:
+    """Return the rows of a query, the same every time: sums of one thread, in order."""
+    with duckdb.connect(str(path), read_only=True, config={"threads": 1}) as database:
+        return [list(row) for row in database.execute(f"{query} ORDER BY ALL").fetchall()]
