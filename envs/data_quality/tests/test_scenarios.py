@@ -77,9 +77,9 @@ def test_each_defect_is_what_its_check_finds_and_no_other_check_finds_anything(
     rng = np.random.default_rng([7, *kind.encode(), *str(place).encode()])
     tables = named(draw_rows(draw_frame(rng), rng), rng)
     planted = Planting(tables, rng).plant(kind, place)
-    write(tmp_path / "one.duckdb", dressed(tables))
+    write(tmp_path / "one.duckdb", dressed(tables, "_kx"))
     found = {where: rows for where, rows in _found(tmp_path / "one.duckdb").items() if rows}
-    assert found == {(str(place), kind): set(planted)}
+    assert found == {(place.tagged("_kx"), kind): set(planted)}
     assert len(planted) >= 6
 
 
@@ -117,7 +117,7 @@ WRONG: Mapping[str, tuple[Callable[[dict[str, Any]], Any], set[str]]] = {
         {"Q1_defects", "Q2_rows", "Q3_metric"},
     ),
     "a defect that is not there": (
-        lambda r: r["defects"].append({**_first(r), "place": "orders.remark"}),
+        lambda r: r["defects"].append({**_first(r), "place": "orders_kx.remark"}),
         {"Q1_defects", "Q2_rows", "Q3_metric"},
     ),
     "rows by their identifiers": (
@@ -127,15 +127,13 @@ WRONG: Mapping[str, tuple[Callable[[dict[str, Any]], Any], set[str]]] = {
     "a query that fails": (lambda r: _first(r).update(rows_sql="SELECT"), {"Q2_rows"}),
     "a metric with the wrong rows": (
         lambda r: r.update(
-            metric_sql="SELECT method, sum(amount) AS paid_eur FROM payments GROUP BY 1"
+            metric_sql=f"SELECT method, paid_eur * 2 AS paid_eur FROM ({r['metric_sql']})"
         ),
         {"Q3_metric"},
     ),
     "panels that count everything": (
         lambda r: [
-            p.update(
-                sql="SELECT loaded_at::DATE AS day, count(*) AS value FROM payments GROUP BY 1"
-            )
+            p.update(sql=p["sql"].replace("count(*) FILTER", "count(*) + count(*) FILTER"))
             for p in r["dashboard"]["panels"]
         ],
         {"Q4_dashboard"},
@@ -179,8 +177,8 @@ def test_what_cannot_be_is_told_and_costs_a_step(engineers: Engineers) -> None:
         result = step(env, SUBMIT, answer=answer)
         assert result.is_error
         assert told in result.content
-    result = step(env, "run_sql", query="SELECT amont FROM payments")
-    assert "Did you mean 'amount'?" in result.content
+    result = step(env, "run_sql", query="SELECT meanin FROM data_dictionary")
+    assert "Did you mean 'meaning'?" in result.content
     assert env.score.value == 0.0
 
 

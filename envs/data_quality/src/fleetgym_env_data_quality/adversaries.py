@@ -25,7 +25,7 @@ def _everything(brief: Brief, budget: Budget, seed: int) -> Plan:
     del budget, seed
     dictionary = yield from looked()
     suspects = [check for check in checks(dictionary) if check.kind != "missing_value"][:_MOST]
-    yield ToolCall(SUBMIT, {"answer": json.dumps(report_of(brief.task, suspects))})
+    yield ToolCall(SUBMIT, {"answer": json.dumps(report_of(brief.task, suspects, dictionary.tag))})
 
 
 ADVERSARIES = (

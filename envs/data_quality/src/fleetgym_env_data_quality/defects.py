@@ -26,6 +26,10 @@ class Place(NamedTuple):
     table: str
     column: str
 
+    def tagged(self, tag: str) -> str:
+        """Return table and column, the table with what its name ends in."""
+        return f"{self.table}{tag}.{self.column}"
+
     def __str__(self) -> str:
         """Return table and column."""
         return f"{self.table}.{self.column}"
@@ -53,10 +57,11 @@ class Planting:
         times = self._times(place.table)
         first, last = times.min(), times.max()
         days = int(self.rng.integers(_SHORTEST_DAYS, _LONGEST_DAYS))
-        span = (last - first).astype("timedelta64[D]").astype(int) - days
+        span = int((last - first) // np.timedelta64(1, "D")) - days
         begin = first + np.timedelta64(int(self.rng.integers(0, span)), "D")
         inside = (times >= begin) & (times < begin + np.timedelta64(days, "D"))
-        free = ~np.isin(rows[IDS[place.table]], list(self.taken.get(place.table, set[int]())))
+        taken = list(self.taken.get(place.table, set[int]()))
+        free = ~np.isin(rows[IDS[place.table]], np.array(taken, dtype=np.int64))
         if str(place) == "order_lines.product_id":  # what is sent is weighed by its products
             free &= ~np.isin(rows["order_id"], self.tables["shipments"]["order_id"])
         if str(place) == "shipments.delivered_at":

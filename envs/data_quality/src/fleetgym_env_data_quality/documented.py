@@ -160,25 +160,27 @@ def named(tables: Tables, rng: np.random.Generator) -> Tables:
     return found
 
 
-def dressed(tables: Tables) -> dict[str, dict[str, Column]]:
-    """Return the tables as they are written, the dictionary among them."""
+def dressed(tables: Tables, tag: str) -> dict[str, dict[str, Column]]:
+    """Return the tables as they are written, their names ending in ``tag``, and the dictionary."""
     found: dict[str, dict[str, Column]] = {
-        table: {column.name: (column.type, tables[table][column.name]) for column in columns}
+        f"{table}{tag}": {
+            column.name: (column.type, tables[table][column.name]) for column in columns
+        }
         for table, columns in COLUMNS.items()
     }
-    found["data_dictionary"] = _dictionary()
+    found["data_dictionary"] = _dictionary(tag)
     return found
 
 
-def _dictionary() -> dict[str, Column]:
+def _dictionary(tag: str) -> dict[str, Column]:
     rows = [(table, column) for table, columns in COLUMNS.items() for column in columns]
     texts: dict[str, Sequence[object]] = {
-        "table_name": [table for table, _ in rows],
+        "table_name": [f"{table}{tag}" for table, _ in rows],
         "column_name": [column.name for _, column in rows],
         "meaning": [column.meaning for _, column in rows],
         "unit": [column.unit or None for _, column in rows],
         "required": ["yes" if column.required else "no" for _, column in rows],
-        "refers_to": [column.refers_to or None for _, column in rows],
+        "refers_to": [column.refers_to.replace(".", f"{tag}.") or None for _, column in rows],
         "code_domain": [column.domain or None for _, column in rows],
     }
     return {name: ("VARCHAR", _objects(values)) for name, values in texts.items()}

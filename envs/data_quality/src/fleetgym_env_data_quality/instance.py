@@ -25,12 +25,14 @@ if TYPE_CHECKING:
 
 __all__ = ["generate"]
 
+_LETTERS = "bcdfghjklmnpqrstvwxz"
+
 
 def generate(scenario: Scenario, seed: int, directory: Path) -> tuple[str, QualityTruth]:
     """Write the tables of ``seed`` into ``directory``; return the prompt and the truth."""
     rng = np.random.default_rng([seed, *scenario.id.encode()])
     metric = METRICS[scenario.parameters["metric"]]
-    frame = draw_frame(rng)
+    frame, tag = draw_frame(rng), _tag(rng)
     drawn = _drawn(rng, scenario.parameters["tables"], scenario.parameters["defects"])
     wrong: list[dict[Place, list[int]]] = []
     metrics: list[list[list[Any]]] = []
@@ -38,20 +40,25 @@ def generate(scenario: Scenario, seed: int, directory: Path) -> tuple[str, Quali
     for name in (WAREHOUSE, twin):
         tables = named(draw_rows(frame, rng), rng)
         if name == WAREHOUSE:
-            write(directory / clean, dressed(tables))
+            write(directory / clean, dressed(tables, tag))
         wrong.append(_planted(rng, tables, drawn))
-        write(directory / name, dressed(tables))
-        metrics.append(_answered(directory / name, metric.query(wrong[-1])))
+        write(directory / name, dressed(tables, tag))
+        metrics.append(_answered(directory / name, metric.query(wrong[-1], tag)))
     truth = QualityTruth(
-        tables=list(dressed(tables)),
+        tables=list(dressed(tables, tag)),
         defects=[
-            DefectTruth(place=str(place), kind=kind, rows=[rows[place] for rows in wrong])
+            DefectTruth(place=place.tagged(tag), kind=kind, rows=[rows[place] for rows in wrong])
             for kind, place in drawn.items()
         ],
         columns=list(metric.columns),
         metrics=metrics,
     )
     return scenario.prompt, truth
+
+
+def _tag(rng: np.random.Generator) -> str:
+    """Draw the letters of the system that the tables come from."""
+    return "_" + "".join(_LETTERS[int(place)] for place in rng.integers(len(_LETTERS), size=2))
 
 
 def _drawn(rng: np.random.Generator, tables: Sequence[str], count: int) -> dict[str, Place]:

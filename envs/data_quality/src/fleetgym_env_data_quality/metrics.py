@@ -27,9 +27,9 @@ class Metric:
     """Columns of that table; its identifier stands for rows that should not be there."""
 
     sql: str
-    """With a place for the condition that leaves rows out."""
+    """With places for the condition that leaves rows out, and for what ends tables' names."""
 
-    def query(self, wrong: Mapping[Place, Collection[int]]) -> str:
+    def query(self, wrong: Mapping[Place, Collection[int]], tag: str) -> str:
         """Return the query that leaves out what is wrong in a column that the metric reads."""
         out = {
             number
@@ -39,7 +39,7 @@ class Metric:
         }
         listed = ", ".join(map(str, sorted(out)))
         condition = f"{IDS[self.table]} NOT IN ({listed})" if out else "true"
-        return self.sql.format(condition=condition)
+        return self.sql.format(condition=condition, tag=tag)
 
 
 METRICS: Mapping[str, Metric] = {
@@ -47,22 +47,23 @@ METRICS: Mapping[str, Metric] = {
         columns=("method", "paid_eur"),
         table="payments",
         reads=frozenset({"payment_id", "method", "amount"}),
-        sql="SELECT method, sum(amount) / 100.0 AS paid_eur FROM payments WHERE {condition} "
+        sql="SELECT method, sum(amount) / 100.0 AS paid_eur FROM payments{tag} WHERE {condition} "
         "GROUP BY 1",
     ),
     "mass-by-carrier": Metric(
         columns=("carrier", "mass_kg"),
         table="shipments",
         reads=frozenset({"shipment_id", "carrier_id", "weight"}),
-        sql="SELECT c.name AS carrier, sum(s.weight) / 1000.0 AS mass_kg FROM shipments s "
-        "JOIN carriers c USING (carrier_id) WHERE {condition} GROUP BY 1",
+        sql="SELECT c.name AS carrier, sum(s.weight) / 1000.0 AS mass_kg FROM shipments{tag} s "
+        "JOIN carriers{tag} c USING (carrier_id) WHERE {condition} GROUP BY 1",
     ),
     "sales-by-category": Metric(
         columns=("category", "sales_eur"),
         table="order_lines",
         reads=frozenset({"line_id", "product_id", "quantity", "unit_price"}),
         sql="SELECT p.category AS category, sum(l.quantity * l.unit_price) / 100.0 AS sales_eur "
-        "FROM order_lines l JOIN products p USING (product_id) WHERE {condition} GROUP BY 1",
+        "FROM order_lines{tag} l JOIN products{tag} p USING (product_id) "
+        "WHERE {condition} GROUP BY 1",
     ),
 }
 """By name."""

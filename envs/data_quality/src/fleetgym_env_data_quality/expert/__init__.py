@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from fleetgym.contracts.errors import PlanLost
 from fleetgym.contracts.policy import ask
 from fleetgym.contracts.tools import SUBMIT, ToolCall
-from fleetgym_env_data_quality.expert.checks import Check, Dictionary, checks
+from fleetgym_env_data_quality.expert.checks import Check, Dictionary, checks, tagged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -60,7 +60,7 @@ class QualityExpert:
         try:
             dictionary = yield from looked()
             found = yield from _failing(list(checks(dictionary)))
-            report = report_of(prompt, found)
+            report = report_of(prompt, found, dictionary.tag)
         except (LookupError, TypeError, ValueError, StopIteration, RuntimeError) as error:
             raise PlanLost(f"The tables make no sense: {error!r}.") from error
         for check in found:
@@ -89,7 +89,7 @@ def looked() -> Moves[Dictionary]:
     return Dictionary([dict(zip(names, row, strict=True)) for row in rows])
 
 
-def report_of(prompt: str, found: Sequence[Check]) -> dict[str, Any]:
+def report_of(prompt: str, found: Sequence[Check], tag: str) -> dict[str, Any]:
     """Return the report on what checks have found."""
     return {
         "defects": [
@@ -99,7 +99,7 @@ def report_of(prompt: str, found: Sequence[Check]) -> dict[str, Any]:
             }
             for check in found
         ],
-        "metric_sql": _metric(prompt, found),
+        "metric_sql": _metric(prompt, found, tag),
         "dashboard": {
             "title": "Data quality by day",
             "panels": [
@@ -141,8 +141,8 @@ def _failing(every: Sequence[Check]) -> Moves[list[Check]]:
     return found
 
 
-def _metric(prompt: str, found: Sequence[Check]) -> str:
+def _metric(prompt: str, found: Sequence[Check], tag: str) -> str:
     """Return the metric's query without rows that are wrong in a column that it reads."""
     sql, table, reads = next(metric for name, metric in _METRICS.items() if name in prompt)
     wrong = [f"NOT ({c.condition})" for c in found if c.table == table and c.column in reads]
-    return f"{sql} WHERE {' AND '.join(wrong) or 'true'} GROUP BY 1"
+    return tagged(f"{sql} WHERE {' AND '.join(wrong) or 'true'} GROUP BY 1", tag)

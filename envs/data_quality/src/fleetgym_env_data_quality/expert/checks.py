@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-__all__ = ["Check", "Dictionary", "checks"]
+__all__ = ["Check", "Dictionary", "checks", "tagged"]
 
 _PROMISE = re.compile(r"promised within (\d+) hours of (\w+)")
 _AT_MOST = re.compile(r"at most (\d+) a line")
+_TABLES = re.compile(
+    r"\b(customers|products|orders|order_lines|payments|shipments|carriers|codes)\b"
+)
 _DAYS = {
     "orders": "ordered_at", "order_lines": "", "payments": "loaded_at", "shipments": "shipped_at",
 }  # fmt: skip
@@ -70,21 +73,25 @@ class Check:
     """On a row ``r`` of the table."""
 
     key: str
+    tag: str
+    """What the names of all tables end in."""
 
     @property
     def place(self) -> str:
         """Table and column."""
-        return f"{self.table}.{self.column}"
+        return f"{self.table}{self.tag}.{self.column}"
 
     @property
     def rows(self) -> str:
         """The query for the identifiers of wrong rows."""
-        return f"SELECT r.{self.key} AS id FROM {self.table} r WHERE {self.condition}"
+        sql = f"SELECT r.{self.key} AS id FROM {self.table} r WHERE {self.condition}"
+        return tagged(sql, self.tag)
 
     @property
     def count(self) -> str:
         """The query for how many are wrong."""
-        return f"SELECT count(*) AS bad FROM {self.table} r WHERE {self.condition}"
+        sql = f"SELECT count(*) AS bad FROM {self.table} r WHERE {self.condition}"
+        return tagged(sql, self.tag)
 
     @property
     def daily(self) -> str:
@@ -94,23 +101,26 @@ class Check:
         if not day:
             source += " LEFT JOIN orders q ON q.order_id = r.order_id"
             moment = "q.ordered_at"
-        return (
+        sql = (
             f"SELECT CAST({moment} AS DATE) AS day, "
             f"count(*) FILTER (WHERE {self.condition}) AS value FROM {source} GROUP BY 1 ORDER BY 1"
         )
+        return tagged(sql, self.tag)
 
 
 class Dictionary:
-    """The data dictionary."""
+    """The data dictionary, with the names of tables less what all of them end in."""
 
     def __init__(self, rows: Sequence[Mapping[str, str | None]]) -> None:
+        first = str(rows[0]["table_name"])
+        self.tag = first[first.rindex("_") :]
         self.columns = [
             Column(
-                table=str(row["table_name"]),
+                table=str(row["table_name"]).removesuffix(self.tag),
                 name=str(row["column_name"]),
                 meaning=str(row["meaning"]),
                 required=row["required"] == "yes",
-                refers_to=row["refers_to"] or "",
+                refers_to=(row["refers_to"] or "").replace(f"{self.tag}.", "."),
                 domain=row["code_domain"] or "",
             )
             for row in rows
@@ -129,8 +139,13 @@ def checks(dictionary: Dictionary) -> Iterator[Check]:
             for kind, condition in _of_column(column, keys[column.table]):
                 yield Check(
                     table=column.table, column=column.name, kind=kind, condition=condition,
-                    key=keys[column.table],
+                    key=keys[column.table], tag=dictionary.tag,
                 )  # fmt: skip
+
+
+def tagged(sql: str, tag: str) -> str:
+    """Return a query with the names of tables as they are."""
+    return _TABLES.sub(rf"\g<0>{tag}", sql)
 
 
 def _of_column(column: Column, key: str) -> Iterator[tuple[str, str]]:
