@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from fleetgym.contracts.sandbox import Sandbox, SandboxProvider, SandboxSpec
     from fleetgym.env import ToolEnv
 
-SCENARIOS = ("cti/linux-cron-persistence", "triage/", "k8s/", "desk/")
+SCENARIOS = (
+    "cti/linux-cron-persistence", "triage/", "k8s/", "rollout/", "explore/", "quality/", "desk/",
+)  # fmt: skip
 ROUNDS = 5
 PAUSE_S = 1.0
 

@@ -75,6 +75,7 @@ def test_a_call_with_malformed_arguments_is_left_out(arguments: str) -> None:
         pytest.param('{"Tables": [{"Rows": [["error"]]}]}', False, id="error among the data"),
         pytest.param("Submitted. The episode is over.", False, id="acknowledgement"),
         pytest.param("No errors were found", False, id="errors denied"),
+        pytest.param("# Error budget policy\n\nText", False, id="heading of a document"),
         pytest.param("", False, id="empty"),
     ],
 )

@@ -148,10 +148,10 @@ def _explored(truth: QualityTruth, trajectory: Trajectory) -> float:
 
 
 def _defects(truth: QualityTruth, trajectory: Trajectory) -> float:
-    """Return the F1 of the defects, by place and kind."""
+    """Return precision times recall of the defects, by place and kind."""
     said = {(one["place"], one["kind"]) for one in _facts(trajectory).get("defects", ())}
     wanted = {(one.place, one.kind) for one in truth.defects}
-    return f1(hits=len(said & wanted), predicted=len(said), expected=len(wanted)) if said else 0.0
+    return len(said & wanted) ** 2 / (len(said) * len(wanted)) if said else 0.0
 
 
 def _rows(truth: QualityTruth, trajectory: Trajectory) -> float:

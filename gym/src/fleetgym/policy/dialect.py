@@ -26,10 +26,20 @@ from fleetgym.contracts.tools import ToolCall, ToolResult
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Conversation", "Exchange", "Move", "Parameters", "Say", "Use", "read", "write"]
+__all__ = [
+    "Conversation",
+    "Exchange",
+    "Move",
+    "Parameters",
+    "Say",
+    "Use",
+    "looks_failed",
+    "read",
+    "write",
+]
 
-# `Error: …`, `[ERROR] …`, `ToolException('…')`, `Tool call failed: …`
-_FAILED = re.compile(r"\W{0,8}(?:\w+\s){0,2}\w*(?:error|exception|failed)\b", re.IGNORECASE)
+# `Error: …`, `[ERROR] …`, `ToolException('…')`, `Tool call failed: …`; no heading of a document.
+_FAILED = re.compile(r"(?!\s*#)\W{0,8}(?:\w+\s){0,2}\w*(?:error|exception|failed)\b", re.IGNORECASE)
 _JSON = re.compile(r"""\s*(?:\{|"|\[\s*["\[\]{\d-])""")
 
 
@@ -190,4 +200,9 @@ def _arguments(text: str) -> Mapping[str, Any] | None:
 
 
 def _result(text: str) -> ToolResult:
-    return ToolResult(text, is_error=not _JSON.match(text) and bool(_FAILED.match(text)))
+    return ToolResult(text, is_error=looks_failed(text))
+
+
+def looks_failed(text: str) -> bool:
+    """Return whether a tool's result is taken for a failure, which requests do not say."""
+    return not _JSON.match(text) and bool(_FAILED.match(text))

@@ -27,6 +27,7 @@ from fleetgym import environments
 from fleetgym.contracts.errors import UnknownName
 from fleetgym.contracts.specs import load
 from fleetgym.contracts.tools import SUBMIT
+from fleetgym.policy.dialect import looks_failed
 from fleetgym.policy.profiles import LADDER
 from fleetgym.registry import Registry
 from fleetgym.runner.adversaries import GENERAL
@@ -156,7 +157,7 @@ def _part(
             solved[seed] = trial = hold(env, seed, expert(policy))
             holds = trial.score.value >= EXPERT_AT_LEAST
             checks.append(_scored("expert", env, seed, holds, f"at least {EXPERT_AT_LEAST}"))
-            checks.append(_telescopes(env, seed, trial))
+            checks += [_telescopes(env, seed, trial), _readable(env, seed)]
         others = [*seeds[1:], seeds[0]] if len(seeds) > 1 else [seeds[0] + 1]
         for seed, other in zip(seeds, others, strict=True):
             elsewhere = solved.get(other) or hold(env, other, expert(policy))
@@ -238,6 +239,22 @@ def _telescopes(env: ToolEnv, seed: int, trial: Trial) -> Check:
         seed=seed,
         holds=abs(total - trial.score.value) <= 1e-9,
         value=total,
+    )
+
+
+def _readable(env: ToolEnv, seed: int) -> Check:
+    """Hold that no result which is none reads like a failure: requests to a model do not say."""
+    taken = [
+        f"{step.call.name}: {step.result.content[:60]!r}"
+        for step in env.trajectory
+        if not step.result.is_error and looks_failed(step.result.content)
+    ]
+    return Check(
+        name="readable",
+        scenario=env.scenario.id,
+        seed=seed,
+        holds=not taken,
+        detail="; ".join(taken),
     )
 
 
