@@ -18,6 +18,7 @@ KINDS: Mapping[str, str] = {
     "late_load": "rows were loaded later than promised",
     "broken_reference": "an identifier that nothing has",
     "outlier": "a value far beyond what it can be",
+    "drift": "values that have moved, a little, away from what they follow from",
     "missing_value": "nothing stands where something has to",
     "impossible_time": "something happened before what it follows from",
 }

@@ -47,11 +47,11 @@ class Planting:
     def plant(self, kind: str, place: Place) -> list[int]:
         """Make a defect, and return the identifiers of its rows."""
         make, share, most = _MAKERS[kind]
-        found = make(self, place, self._chosen(place, share, most))
+        found = make(self, place, self._chosen(kind, place, share, most))
         self.taken.setdefault(place.table, set()).update(found)
         return sorted(found)
 
-    def _chosen(self, place: Place, share: float, most: int) -> Array:
+    def _chosen(self, kind: str, place: Place, share: float, most: int) -> Array:
         """Return some rows of some weeks in which nothing is wrong yet."""
         rows = self.tables[place.table]
         times = self._times(place.table)
@@ -62,13 +62,24 @@ class Planting:
         inside = (times >= begin) & (times < begin + np.timedelta64(days, "D"))
         taken = list(self.taken.get(place.table, set[int]()))
         free = ~np.isin(rows[IDS[place.table]], np.array(taken, dtype=np.int64))
-        if str(place) == "order_lines.product_id":  # what is sent is weighed by its products
-            free &= ~np.isin(rows["order_id"], self.tables["shipments"]["order_id"])
-        if str(place) == "shipments.delivered_at":
-            free &= ~np.isnat(rows["delivered_at"])
-        fitting = np.flatnonzero(inside & free)
+        fitting = np.flatnonzero(inside & free & self._open_to(kind, place))
         count = max(6, min(most, int(share * len(fitting))))
         return self.rng.permutation(fitting)[:count]
+
+    def _open_to(self, kind: str, place: Place) -> Array:
+        """Return in which rows a defect can be told from everything else."""
+        rows = self.tables[place.table]
+        if str(place) in ("order_lines.product_id", "order_lines.quantity"):
+            # What is sent is weighed by its lines.
+            return ~np.isin(rows["order_id"], self.tables["shipments"]["order_id"])
+        if str(place) == "shipments.delivered_at":
+            return ~np.isnat(rows["delivered_at"])
+        if (kind, str(place)) == ("drift", "order_lines.unit_price"):
+            products = self.tables["products"]
+            found = np.searchsorted(products["product_id"], rows["product_id"])
+            found = np.minimum(found, len(products["product_id"]) - 1)
+            return rows["unit_price"] == products["list_price"][found]
+        return np.ones(len(rows[IDS[place.table]]), dtype=bool)
 
     def _times(self, table: str) -> Array:
         rows = self.tables[table]
@@ -136,6 +147,13 @@ def _blow_up(planting: Planting, place: Place, rows: Array) -> list[int]:
     return _change(planting, place, rows, planting.tables[place.table][place.column][rows] * 100)
 
 
+def _drift(planting: Planting, place: Place, rows: Array) -> list[int]:
+    """Add a seventh to a fourth, the same to all: an old list of prices, a scale that is off."""
+    values = planting.tables[place.table][place.column][rows]
+    factor = planting.rng.uniform(1.14, 1.25)
+    return _change(planting, place, rows, np.ceil(values * factor).astype(np.int64))
+
+
 def _remove(planting: Planting, place: Place, rows: Array) -> list[int]:
     column = planting.tables[place.table][place.column]
     if column.dtype.kind == "M":
@@ -157,6 +175,7 @@ _MAKERS: Mapping[str, tuple[Callable[[Planting, Place, Array], list[int]], float
     "late_load": (_load_late, 0.5, 200),
     "broken_reference": (_break_reference, 0.1, 50),
     "outlier": (_blow_up, 0.06, 40),
+    "drift": (_drift, 0.6, 200),
     "missing_value": (_remove, 0.3, 120),
     "impossible_time": (_turn_back, 0.15, 60),
 }
@@ -172,6 +191,7 @@ DEFECTS: Mapping[str, Sequence[Place]] = {
         Place("shipments", "carrier_id"),
     ),
     "outlier": (Place("order_lines", "unit_price"), Place("order_lines", "quantity")),
+    "drift": (Place("shipments", "weight"), Place("order_lines", "unit_price")),
     "missing_value": (Place("orders", "customer_id"), Place("shipments", "promised_at")),
     "impossible_time": (Place("payments", "paid_at"), Place("shipments", "delivered_at")),
 }  # fmt: skip

@@ -96,7 +96,10 @@ COLUMNS: Mapping[str, tuple[Documented, ...]] = {
             "delivered_at", "TIMESTAMP", "when it arrived; never before it left; empty until then",
             "UTC", required=False,
         ),
-        Documented("weight", "BIGINT", "what the order's products weigh, and packaging", "grams"),
+        Documented(
+            "weight", "BIGINT",
+            "what the order's products weigh; packaging adds a twentieth at most", "grams",
+        ),
         Documented("loaded_at", "TIMESTAMP", _loaded("shipped_at"), "UTC"),
     ),
     "carriers": (

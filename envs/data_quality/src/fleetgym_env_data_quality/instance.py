@@ -62,19 +62,17 @@ def _tag(rng: np.random.Generator) -> str:
 
 
 def _drawn(rng: np.random.Generator, tables: Sequence[str], count: int) -> dict[str, Place]:
-    """Draw kinds of defects, and a place in these tables for each."""
-    fitting = {
-        kind: [place for place in places if place.table in tables]
-        for kind, places in DEFECTS.items()
-    }
-    kinds = [kind for kind, places in fitting.items() if places]
-    chosen = {kinds[int(index)] for index in rng.permutation(len(kinds))[:count]}
+    """Draw kinds of defects, and a place in these tables for each, every place once."""
+    kinds = list(DEFECTS)
+    chosen: dict[str, Place] = {}
+    for index in rng.permutation(len(kinds)):
+        kind = kinds[int(index)]
+        taken = set(chosen.values())
+        places = [one for one in DEFECTS[kind] if one.table in tables and one not in taken]
+        if places and len(chosen) < count:
+            chosen[kind] = places[int(rng.integers(len(places)))]
     # Copies are made first, of rows that nothing else is wrong with.
-    return {
-        kind: fitting[kind][int(rng.integers(len(fitting[kind])))]
-        for kind in kinds
-        if kind in chosen
-    }
+    return {kind: chosen[kind] for kind in kinds if kind in chosen}
 
 
 def _planted(

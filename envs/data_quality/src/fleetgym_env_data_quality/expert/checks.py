@@ -35,19 +35,22 @@ _FIRST: Sequence[tuple[str, str, str, str]] = (
 )
 """What cannot be before what: a time, and one of the same row or of its order."""
 
+_MEANT = "CASE WHEN l.quantity > 20 THEN l.quantity // 100 ELSE l.quantity END"
+"""A quantity; one that cannot be has two digits too many."""
+
 _CHARGED = (
-    "SELECT o.order_id, max(l.quantity) AS most, "
-    "sum(l.quantity * least(l.unit_price, coalesce(p.list_price, l.unit_price))) "
+    "SELECT o.order_id, "
+    f"sum({_MEANT} * least(l.unit_price, coalesce(p.list_price, l.unit_price))) "
     "* (100 - any_value(o.discount)) / 100 AS charged "
     "FROM orders o JOIN order_lines l ON l.order_id = o.order_id "
     "LEFT JOIN products p ON p.product_id = l.product_id GROUP BY 1"
 )
 _WEIGHED = (
-    "SELECT l.order_id, sum(least(l.quantity, 20) * p.weight) AS grams FROM order_lines l "
+    f"SELECT l.order_id, sum({_MEANT} * p.weight) AS grams FROM order_lines l "
     "JOIN products p ON p.product_id = l.product_id GROUP BY 1"
 )
-_PACKED = 30
-"""How many times what is in it a shipment never weighs."""
+_FAR = 30
+"""How many times as much is no drift any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,20 +190,16 @@ def _of_numbers(column: Column, name: str) -> Iterator[tuple[str, str]]:
         yield "outlier", f"{name} > {most[1]}"
     if column.name == "unit_price":
         listed = "(SELECT p.list_price FROM products p WHERE p.product_id = r.product_id)"
-        yield "outlier", f"{name} > {listed}"
+        yield "outlier", f"{name} > {_FAR} * {listed}"
+        yield "drift", f"{name} > {listed} AND {name} <= {_FAR} * {listed}"
     if (column.table, column.name) == ("payments", "amount"):
-        yield (
-            "unit_mixup",
-            (
-                f"EXISTS (SELECT 1 FROM ({_CHARGED}) c WHERE c.order_id = r.order_id "
-                f"AND c.most <= 20 AND {name} * 3 < c.charged - 3)"
-            ),
-        )
+        yield "unit_mixup", _compared(_CHARGED, f"{name} * 3 < x.charged - 3")
     if (column.table, column.name) == ("shipments", "weight"):
-        yield (
-            "unit_mixup",
-            (
-                f"EXISTS (SELECT 1 FROM ({_WEIGHED}) w WHERE w.order_id = r.order_id "
-                f"AND {name} > {_PACKED} * w.grams)"
-            ),
-        )
+        yield "unit_mixup", _compared(_WEIGHED, f"{name} > {_FAR} * x.grams")
+        most = "1.06 * x.grams + 1"
+        yield "drift", _compared(_WEIGHED, f"{name} > {most} AND {name} <= {_FAR} * x.grams")
+
+
+def _compared(orders: str, condition: str) -> str:
+    """Return the condition on what a row's order comes to, ``x``."""
+    return f"EXISTS (SELECT 1 FROM ({orders}) x WHERE x.order_id = r.order_id AND {condition})"
