@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -29,6 +30,7 @@ from fleetgym_cluster.tables import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from fleetgym_cluster.reconcile import State
     from fleetgym_cluster.world import Cluster
 
 __all__ = ["UNSETTLED", "Kubectl"]
@@ -44,7 +46,11 @@ class Kubectl:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._state = reconcile(cluster)
+
+    @cached_property
+    def _state(self) -> State:
+        """What the cluster settles in; the first call that asks for it waits, not the opening."""
+        return reconcile(self._cluster)
 
     def get(
         self,
