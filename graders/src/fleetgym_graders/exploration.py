@@ -18,6 +18,7 @@ from fleetgym_graders.answers import ask
 from fleetgym_graders.data_contract import read_contract
 from fleetgym_graders.measures import f1
 from fleetgym_graders.tables import same_rows
+from fleetgym_graders.trajectories import facts_of, share_of_tables_seen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["ExplorationGrader", "ExplorationTruth", "TableTruth"]
 
 _POWER = 3
-_LOOKS = ("profile_table", "sample_rows")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,12 +123,7 @@ class ExplorationGrader:
 
 def _explored(truth: ExplorationTruth, trajectory: Trajectory) -> float:
     """Return the share of the tables that were looked at."""
-    seen = {
-        str(step.call.arguments.get("table"))
-        for step in trajectory
-        if step.call.name in _LOOKS and not step.result.is_error
-    }
-    return len(seen & set(truth.tables)) / len(truth.tables)
+    return share_of_tables_seen(truth.tables, trajectory)
 
 
 def _tables(truth: ExplorationTruth, trajectory: Trajectory) -> float:
@@ -145,7 +140,7 @@ def _tables(truth: ExplorationTruth, trajectory: Trajectory) -> float:
 
 def _relations(truth: ExplorationTruth, trajectory: Trajectory) -> float:
     """Return the F1 of the relations."""
-    said = {(one["from"], one["to"]) for one in _facts(trajectory).get("relations", ())}
+    said = {(one["from"], one["to"]) for one in facts_of(trajectory).get("relations", ())}
     wanted = {(source, target) for source, target in truth.relations}
     return f1(hits=len(said & wanted), predicted=len(said), expected=len(wanted))
 
@@ -166,7 +161,7 @@ def _columns(truth: ExplorationTruth, trajectory: Trajectory) -> float:
 
 def _answer(truth: ExplorationTruth, trajectory: Trajectory) -> float:
     """Return the product of the F1 of the rows, here and on the twins."""
-    results = _facts(trajectory).get("outcome", {}).get("results", ())
+    results = facts_of(trajectory).get("outcome", {}).get("results", ())
     if len(results) != len(truth.answers):
         return 0.0
     worth = 1.0
@@ -178,11 +173,6 @@ def _answer(truth: ExplorationTruth, trajectory: Trajectory) -> float:
 
 def _said(trajectory: Trajectory) -> dict[str, Mapping[str, Any]]:
     """Return what the contract says of each table; of one that stands there twice, nothing."""
-    tables = _facts(trajectory).get("tables", ())
+    tables = facts_of(trajectory).get("tables", ())
     times = Counter(one["table"] for one in tables)
     return {one["table"]: one for one in tables if times[one["table"]] == 1}
-
-
-def _facts(trajectory: Trajectory) -> Mapping[str, Any]:
-    """Return what the submission showed; empty before it."""
-    return trajectory[-1].facts if trajectory else {}

@@ -20,6 +20,7 @@ from fleetgym_graders.answers import ask
 from fleetgym_graders.measures import f1
 from fleetgym_graders.quality_report import read_quality
 from fleetgym_graders.tables import same_rows
+from fleetgym_graders.trajectories import facts_of, share_of_tables_seen
 
 if TYPE_CHECKING:
     from fleetgym.contracts.json import JsonObject
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["DefectTruth", "QualityGrader", "QualityTruth"]
 
-_LOOKS = ("profile_table", "sample_rows")
 _NEAR = 0.1
 """By how much of the count of wrong rows a panel may be off."""
 
@@ -139,17 +139,12 @@ class QualityGrader:
 
 def _explored(truth: QualityTruth, trajectory: Trajectory) -> float:
     """Return the share of the tables that were looked at."""
-    seen = {
-        str(step.call.arguments.get("table"))
-        for step in trajectory
-        if step.call.name in _LOOKS and not step.result.is_error
-    }
-    return len(seen & {*truth.tables}) / len(truth.tables)
+    return share_of_tables_seen(truth.tables, trajectory)
 
 
 def _defects(truth: QualityTruth, trajectory: Trajectory) -> float:
     """Return precision times recall of the defects, by place and kind."""
-    said = {(one["place"], one["kind"]) for one in _facts(trajectory).get("defects", ())}
+    said = {(one["place"], one["kind"]) for one in facts_of(trajectory).get("defects", ())}
     wanted = {(one.place, one.kind) for one in truth.defects}
     return len(said & wanted) ** 2 / (len(said) * len(wanted)) if said else 0.0
 
@@ -157,7 +152,8 @@ def _defects(truth: QualityTruth, trajectory: Trajectory) -> float:
 def _rows(truth: QualityTruth, trajectory: Trajectory) -> float:
     """Return the mean F1 of wrong rows, here times on the twins, over all that are or are said."""
     said = {
-        (one["place"], one["kind"]): one["outcome"] for one in _facts(trajectory).get("defects", ())
+        (one["place"], one["kind"]): one["outcome"]
+        for one in facts_of(trajectory).get("defects", ())
     }
     worth = 0.0
     for defect in truth.defects:
@@ -174,7 +170,7 @@ def _f1_of_ids(result: Result, expected: Sequence[int]) -> float:
 
 def _metric(truth: QualityTruth, trajectory: Trajectory) -> float:
     """Return the F1 of the metric, here and on the twins, times what the defects are worth."""
-    results = _results(_facts(trajectory).get("metric", {}))
+    results = _results(facts_of(trajectory).get("metric", {}))
     worth = _defects(truth, trajectory) if results else 0.0
     for result, expected in zip(results, truth.metrics, strict=False):
         hits = same_rows(result["columns"], result["rows"], truth.columns, expected)
@@ -189,7 +185,7 @@ def _watched(
     trajectory: Trajectory,
 ) -> float:
     """Return the share of panels or entries that hold, over places there are or said."""
-    said = {one["place"]: one["outcome"] for one in _facts(trajectory).get(part, ())}
+    said = {one["place"]: one["outcome"] for one in facts_of(trajectory).get(part, ())}
     held = 0
     for defect in truth.defects:
         results = _results(said.get(defect.place, {}))
@@ -238,8 +234,3 @@ def _results(outcome: Mapping[str, Any]) -> Sequence[Result]:
     """Return what came of a query on the tables, their twins and those in order; or nothing."""
     results: Sequence[Result] = outcome.get("results", ())
     return results if len(results) == 3 else ()
-
-
-def _facts(trajectory: Trajectory) -> Mapping[str, Any]:
-    """Return what the submission showed; empty before it."""
-    return trajectory[-1].facts if trajectory else {}

@@ -14,6 +14,7 @@ from fleetgym.contracts.scoring import Checkpoint
 from fleetgym.contracts.tools import ToolCall
 from fleetgym_graders.answers import ask
 from fleetgym_graders.repair_report import read_repair
+from fleetgym_graders.trajectories import facts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -194,7 +195,7 @@ def _diagnosis(truth: RepairTruth, trajectory: Trajectory) -> float:
     Each fault is found once. All of it counts a quarter as far as the changes are about something
     else: who believes a diagnosis acts on it.
     """
-    findings: Sequence[Mapping[str, str]] = _facts(trajectory).get("findings", ())
+    findings: Sequence[Mapping[str, str]] = facts_of(trajectory).get("findings", ())
     if not findings:
         return 0.0
     worth: list[tuple[float, int, int]] = []
@@ -249,13 +250,8 @@ def _precision(truth: RepairTruth, trajectory: Trajectory) -> float:
     return sum(name in related for name in touched) / len(touched) if touched else 0.0
 
 
-def _facts(trajectory: Trajectory) -> Mapping[str, Any]:
-    """Return what the submission showed; empty before it."""
-    return trajectory[-1].facts if trajectory else {}
-
-
 def _outcome(trajectory: Trajectory) -> Mapping[str, Any]:
-    return _facts(trajectory).get("outcome", {})
+    return facts_of(trajectory).get("outcome", {})
 
 
 def _name(ref: str) -> str:

@@ -25,6 +25,7 @@ from fleetgym_graders.rollout_rules import (
     Rollout,
     over_budget,
 )
+from fleetgym_graders.trajectories import facts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -157,7 +158,7 @@ def _sources(truth: RolloutTruth, trajectory: Trajectory) -> float:
 
 def _kept(group: Mapping[str, Rule], truth: RolloutTruth, trajectory: Trajectory) -> float:
     """Return the cube of the share of a group's rules that hold, over all services."""
-    rollouts = _rollouts(truth, _facts(trajectory))
+    rollouts = _rollouts(truth, facts_of(trajectory))
     held = [not any(rule(rollout)) for rollout in rollouts for rule in group.values()]
     return (sum(held) / len(held)) ** _POWER if held else 0.0
 
@@ -176,7 +177,7 @@ def _kept_where_placed(
 
 
 def _delivers(truth: RolloutTruth, trajectory: Trajectory) -> bool:
-    rollouts = _rollouts(truth, _facts(trajectory))
+    rollouts = _rollouts(truth, facts_of(trajectory))
     return bool(rollouts) and all(
         rollout.stages
         and rollout.stages[-1].percent == 100
@@ -205,8 +206,3 @@ def _rollouts(truth: RolloutTruth, facts: Mapping[str, Any]) -> list[Rollout]:
         )
         for order in orders
     ]
-
-
-def _facts(trajectory: Trajectory) -> Mapping[str, Any]:
-    """Return what the submission showed; empty before it."""
-    return trajectory[-1].facts if trajectory else {}

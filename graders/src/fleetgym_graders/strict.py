@@ -14,6 +14,7 @@ from fleetgym.contracts.scoring import Checkpoint
 from fleetgym_graders.artifact import MAX_ROWS, execute_query, execute_rule, read_artifact
 from fleetgym_graders.measures import f1, jaccard, technique_jaccard
 from fleetgym_graders.results import kusto_rows, report_ids
+from fleetgym_graders.trajectories import facts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -210,5 +211,5 @@ def _overlap(
 
 
 def _facts(trajectory: Trajectory, part: str) -> Mapping[str, Any]:
-    """Return what the submission showed; empty before it."""
-    return trajectory[-1].facts.get(part, {}) if trajectory else {}
+    """Return what the submission showed of one part; empty before it."""
+    return facts_of(trajectory).get(part, {})

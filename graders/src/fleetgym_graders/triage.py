@@ -16,6 +16,7 @@ from fleetgym_graders.answers import ask
 from fleetgym_graders.artifact import matched_rows
 from fleetgym_graders.measures import jaccard, kendall_tau, technique_jaccard
 from fleetgym_graders.report import RECORD_ID, read_report
+from fleetgym_graders.trajectories import facts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -223,7 +224,7 @@ def _evidence(truth: IncidentTruth, trajectory: Trajectory) -> float:
     is needed: two rows that make up the act, or one if there is only one.
     """
     stages = _report(trajectory).get("incident", {}).get("stages", ())
-    cited = _facts(trajectory).get("cited", ())
+    cited = facts_of(trajectory).get("cited", ())
     pairs = _pairs(truth, trajectory)
     worth = 0.0
     for given, right in pairs:
@@ -249,7 +250,7 @@ def _pairs(truth: IncidentTruth, trajectory: Trajectory) -> list[tuple[int, int]
     """Pair stages handed in with those of the truth, one to one, those sharing most rows first."""
     shared = [
         (-_overlap(entry["rows"], stage.core), given, right)
-        for given, entry in enumerate(_facts(trajectory).get("cited", ()))
+        for given, entry in enumerate(facts_of(trajectory).get("cited", ()))
         for right, stage in enumerate(truth.stages)
     ]
     pairs: dict[int, int] = {}
@@ -263,10 +264,5 @@ def _overlap(rows: Mapping[str, Sequence[int]], expected: Mapping[str, frozenset
     return sum(len(expected.get(table, frozenset()) & set(ids)) for table, ids in rows.items())
 
 
-def _facts(trajectory: Trajectory) -> Mapping[str, Any]:
-    """Return what the submission showed; empty before it."""
-    return trajectory[-1].facts if trajectory else {}
-
-
 def _report(trajectory: Trajectory) -> Mapping[str, Any]:
-    return _facts(trajectory).get("report", {})
+    return facts_of(trajectory).get("report", {})

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-import duckdb
 import numpy as np
 
 from fleetgym.toolserver.warehouse import TWINS, WAREHOUSE
@@ -13,7 +12,7 @@ from fleetgym_env_data_exploration.disguise import ENTITIES, KEYS, draw_disguise
 from fleetgym_env_data_exploration.questions import COLUMNS, QUESTIONS
 from fleetgym_graders.exploration import ExplorationTruth, TableTruth
 from fleetgym_warehouse.commerce import draw_frame, draw_rows
-from fleetgym_warehouse.database import write
+from fleetgym_warehouse.database import answered, write
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,7 +51,7 @@ def generate(scenario: Scenario, seed: int, directory: Path) -> tuple[str, Explo
     answers: list[list[list[Any]]] = []
     for name, tables in zip((WAREHOUSE, TWINS[0]), draws, strict=True):
         write(directory / name, disguise.dressed(tables))
-        answers.append(_answered(directory / name, query))
+        answers.append(answered(directory / name, query))
     truth = ExplorationTruth(
         tables={disguise.tables[entity]: _table(disguise, entity) for entity in entities},
         relations=_relations(disguise),
@@ -60,12 +59,6 @@ def generate(scenario: Scenario, seed: int, directory: Path) -> tuple[str, Explo
         answers=answers,
     )
     return scenario.prompt.format(month=f"{since:%B %Y}"), truth
-
-
-def _answered(path: Path, query: str) -> list[list[Any]]:
-    """Return the rows of a query, the same every time: sums of one thread, in order."""
-    with duckdb.connect(str(path), read_only=True, config={"threads": 1}) as database:
-        return [list(row) for row in database.execute(f"{query} ORDER BY ALL").fetchall()]
 
 
 def _table(disguise: Disguise, entity: str) -> TableTruth:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import duckdb
 import numpy as np
 
 from fleetgym.toolserver.warehouse import TWINS, WAREHOUSE
@@ -13,7 +12,7 @@ from fleetgym_env_data_quality.documented import dressed, named
 from fleetgym_env_data_quality.metrics import METRICS
 from fleetgym_graders.quality import DefectTruth, QualityTruth
 from fleetgym_warehouse.commerce import draw_frame, draw_rows
-from fleetgym_warehouse.database import write
+from fleetgym_warehouse.database import answered, write
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,7 +42,7 @@ def generate(scenario: Scenario, seed: int, directory: Path) -> tuple[str, Quali
             write(directory / clean, dressed(tables, tag))
         wrong.append(_planted(rng, tables, drawn))
         write(directory / name, dressed(tables, tag))
-        metrics.append(_answered(directory / name, metric.query(wrong[-1], tag)))
+        metrics.append(answered(directory / name, metric.query(wrong[-1], tag)))
     truth = QualityTruth(
         tables=list(dressed(tables, tag)),
         defects=[
@@ -80,9 +79,3 @@ def _planted(
 ) -> dict[Place, list[int]]:
     planting = Planting(tables, rng)
     return {place: planting.plant(kind, place) for kind, place in drawn.items()}
-
-
-def _answered(path: Path, query: str) -> list[list[Any]]:
-    """Return the rows of a query, the same every time: sums of one thread, in order."""
-    with duckdb.connect(str(path), read_only=True, config={"threads": 1}) as database:
-        return [list(row) for row in database.execute(f"{query} ORDER BY ALL").fetchall()]

@@ -6,8 +6,9 @@ import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from fleetgym.env import ToolEnv
+from fleetgym_cluster.releases.documents import NAMES
 from fleetgym_cluster.releases.toolset import RELEASES
-from fleetgym_env_rollout_planning.instance import DOCUMENTS, generate
+from fleetgym_env_rollout_planning.instance import generate
 from fleetgym_graders.rollout import RolloutTruth
 from fleetgym_platform.planting import plant_log
 
@@ -44,5 +45,5 @@ class RolloutPlanningEnv(ToolEnv):
             return
         path = directory / RELEASES
         book = json.loads(path.read_text("utf-8"))
-        book["notes"] = dict.fromkeys(DOCUMENTS, text)
+        book["notes"] = dict.fromkeys(NAMES, text)
         path.write_text(json.dumps(book), "utf-8")

@@ -11,7 +11,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from fleetgym_cluster.releases.book import Book, Entry, Release
-from fleetgym_cluster.releases.documents import documents
+from fleetgym_cluster.releases.documents import NAMES
 from fleetgym_cluster.releases.toolset import RELEASES
 from fleetgym_cluster.toolset import CLUSTER
 from fleetgym_env_rollout_planning.calendar import closed_to, draw_calendar
@@ -28,7 +28,7 @@ from fleetgym_graders.rollout import RolloutTruth
 from fleetgym_platform.platform import draw_platform
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -37,9 +37,7 @@ if TYPE_CHECKING:
     from fleetgym_env_rollout_planning.services import Drawn
     from fleetgym_platform.platform import App, Platform
 
-__all__ = ["DOCUMENTS", "generate"]
-
-DOCUMENTS = ("release-policy", "capacity-standard", "error-budget-policy", "cost-policy")
+__all__ = ["generate"]
 
 _GENERAL_NODES = 6
 _FEW = 0.3
@@ -85,7 +83,7 @@ def generate(scenario: Scenario, seed: int, directory: Path) -> tuple[str, Rollo
     truth = RolloutTruth(
         book=book,
         running={one.name: one.app.image for one in drawn},
-        documents=list(documents(book)),
+        documents=list(NAMES),
     )
     return scenario.prompt.format(now=f"{platform.now:%Y-%m-%d %H:%M}", release=release.id), truth
 
@@ -214,12 +212,7 @@ def _timetable(one: Drawn, rules: Rules, release: Release, calendar: Sequence[En
 
 def _stake(one: Drawn, start: datetime, now: datetime) -> float:
     """Return the requests that a first stage of one pod puts at stake."""
-    begin = now.replace(minute=0, second=0, microsecond=0)
+    begin, hour = now.replace(minute=0, second=0, microsecond=0), timedelta(hours=1)
     until = start + timedelta(minutes=one.card.detection_min)
-    hours = _hours(start - begin, until - begin)
-    return max(one.forecast[hour] for hour in hours) / one.replicas * one.card.detection_min * 60
-
-
-def _hours(first: timedelta, last: timedelta) -> Iterator[int]:
-    hour = timedelta(hours=1)
-    yield from range(first // hour, -(-last // hour))
+    touched = one.forecast[(start - begin) // hour : -((begin - until) // hour)]
+    return max(touched) / one.replicas * one.card.detection_min * 60

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from fleetgym_warehouse.commerce import Array
 
-__all__ = ["Column", "write"]
+__all__ = ["Column", "answered", "write"]
 
 Column = tuple[str, "Array"]
 """A DuckDB type, and values that can be cast to it."""
@@ -34,3 +34,9 @@ def write(path: Path, tables: Mapping[str, Mapping[str, Column]]) -> None:
             connection.execute(f'CREATE TABLE "{table}" AS SELECT {selected} FROM incoming')  # noqa: S608 - names of ours
             connection.unregister("incoming")
         connection.commit()
+
+
+def answered(path: Path, query: str) -> list[list[Any]]:
+    """Return the rows of a query, the same every time: sums of one thread, in order."""
+    with duckdb.connect(str(path), read_only=True, config={"threads": 1}) as database:
+        return [list(row) for row in database.execute(f"{query} ORDER BY ALL").fetchall()]

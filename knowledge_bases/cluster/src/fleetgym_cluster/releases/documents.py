@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from fleetgym_cluster.releases.book import Book
 
-__all__ = ["documents"]
+__all__ = ["NAMES", "documents"]
 
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
@@ -118,3 +118,6 @@ _DOCUMENTS: Mapping[str, Callable[[Book], str]] = {
     "error-budget-policy": _error_budget_policy,
     "cost-policy": _cost_policy,
 }
+
+NAMES = tuple(_DOCUMENTS)
+"""Of the documents that every platform has."""
