@@ -23,6 +23,7 @@ EXPECTED = [["a", 10.0], ["b", 2000.0], ["b", 0.0], [None, 5]]
         (["name", "eur"], [["a", 10.02], ["b", 2003.0], ["b", 0.01]], 0),
         (["name", "eur"], [["a", 10.0], ["a", 10.0]], 1),
         (["name", "eur"], [["a", "10.0"], ["a", None], [" a ", 10]], 1),
+        (["name", "eur"], [[None, 5.004], [None, 5.0]], 1),
         (["name"], [["a"], ["b"]], 0),
         (["name", "eur"], [], 0),
     ],
@@ -41,3 +42,8 @@ def test_rows_are_the_same_as_themselves_in_any_order(rows: Any, more: Any) -> N
     del more
     assert same_rows(WANTED, rows[::-1], WANTED, rows) == len(rows)
     assert same_rows(WANTED, rows, WANTED, rows[1:]) == max(0, len(rows) - 1)
+
+
+def test_identifiers_next_to_each_other_are_not_the_same() -> None:
+    wrong = [[4083], [4084], [4100]]
+    assert same_rows(["id"], [[number + 1] for [number] in wrong], ["id"], wrong) == 1

@@ -74,7 +74,7 @@ def test_a_query_that_lists_what_was_found_finds_nothing_on_the_twins(
     contract["sql"] = " UNION ALL ".join(f"SELECT {row}" for row in rows)
     assert json.loads(step(env, "run_sql", query=contract["sql"]).content)["rows"] == shown["rows"]
     step(env, SUBMIT, answer=json.dumps(contract))
-    assert env.score.parts["E4_answer"] <= 0.1
+    assert env.score.parts["E5_answer"] <= 0.1
 
 
 def _literal(value: object) -> str:
@@ -88,38 +88,38 @@ WRONG: Mapping[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
             if c["tables"][0]["key"] != [c["tables"][0]["columns"][0]["column"]]
             else c["tables"][0]["key"].append(c["tables"][0]["columns"][1]["column"])
         ),
-        "E1_tables",
+        "E2_tables",
     ),
-    "another entity": (lambda c: c["tables"][0].update(entity="carrier"), "E1_tables"),
+    "another entity": (lambda c: c["tables"][0].update(entity="carrier"), "E2_tables"),
     "a table that is not there": (
         lambda c: c["tables"].append({**c["tables"][0], "table": "more"}),
-        "E1_tables",
+        "E2_tables",
     ),
-    "a relation less": (lambda c: c["relations"].pop(), "E2_relations"),
+    "a relation less": (lambda c: c["relations"].pop(), "E3_relations"),
     "a relation the other way round": (
         lambda c: c["relations"].append(
             {"from": c["relations"][0]["to"], "to": c["relations"][0]["from"]}
         ),
-        "E2_relations",
+        "E3_relations",
     ),
     "all columns alike": (
         lambda c: [x.update(role="code") for t in c["tables"] for x in t["columns"]],
-        "E3_columns",
+        "E4_columns",
     ),
     "another unit": (
         lambda c: [
             x.update(unit="gram") for t in c["tables"] for x in t["columns"] if x["unit"] != "none"
         ],
-        "E3_columns",
+        "E4_columns",
     ),
-    "a query that fails": (lambda c: c.update(sql="SELECT nothing FROM nowhere"), "E4_answer"),
+    "a query that fails": (lambda c: c.update(sql="SELECT nothing FROM nowhere"), "E5_answer"),
     "a query with twice the rows": (
         lambda c: c.update(sql=f"({c['sql']}) UNION ALL ({c['sql']})"),
-        "E4_answer",
+        "E5_answer",
     ),
     "a query without a column": (
         lambda c: c.update(sql=f"SELECT category FROM ({c['sql']})"),
-        "E4_answer",
+        "E5_answer",
     ),
 }
 
@@ -132,11 +132,26 @@ def test_what_is_wrong_costs_its_own_part_and_no_other(analysts: Analysts, chang
     alter(contract)
     env = analysts.begin(scenario, 0)
     step(env, SUBMIT, answer=json.dumps(contract))
-    expected = {name: 1.0 for name in env.score.parts if name not in (part, "E0_exploration")}
+    before = ("E0_exploration", "E1_trial")
     got = dict(env.score.parts)
     assert got.pop(part) < 0.95
-    assert got.pop("E0_exploration") == 0.0
-    assert got == pytest.approx(expected)
+    assert [got.pop(name) for name in before] == [0.0, 0.0]
+    assert got == pytest.approx(dict.fromkeys(got, 1.0))
+
+
+@each_scenario
+def test_a_query_is_worth_something_before_it_is_handed_in(
+    analysts: Analysts, scenario: str
+) -> None:
+    query = json.loads(analysts.played(scenario, 0).answer)["sql"]
+    env = analysts.begin(scenario, 0)
+    step(env, "run_sql", query=f"SELECT * FROM ({query}) LIMIT 1")
+    part = env.score.parts["E1_trial"]
+    assert 0.0 < part < 1.0
+    step(env, "run_sql", query=query)
+    assert env.score.parts["E1_trial"] == 1.0
+    step(env, "run_sql", query="SELECT 1 AS nothing")
+    assert env.score.parts["E1_trial"] == 1.0
 
 
 def test_of_a_table_that_is_told_twice_nothing_counts(analysts: Analysts) -> None:
@@ -144,7 +159,7 @@ def test_of_a_table_that_is_told_twice_nothing_counts(analysts: Analysts) -> Non
     contract["tables"] *= 2
     env = analysts.begin("explore/revenue", 0)
     step(env, SUBMIT, answer=json.dumps(contract))
-    assert (env.score.parts["E1_tables"], env.score.parts["E3_columns"]) == (0.0, 0.0)
+    assert (env.score.parts["E2_tables"], env.score.parts["E4_columns"]) == (0.0, 0.0)
 
 
 @pytest.mark.parametrize(

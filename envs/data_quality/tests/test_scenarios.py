@@ -114,41 +114,41 @@ def _dated(report: dict[str, Any]) -> None:
 WRONG: Mapping[str, tuple[Callable[[dict[str, Any]], Any], set[str]]] = {
     "a defect less": (
         lambda r: r["defects"].pop(),
-        {"Q1_defects", "Q2_rows", "Q3_metric"},
+        {"Q2_defects", "Q3_rows", "Q4_metric"},
     ),
     "a defect that is not there": (
         lambda r: r["defects"].append({**_first(r), "place": "orders_kx.remark"}),
-        {"Q1_defects", "Q2_rows", "Q3_metric"},
+        {"Q2_defects", "Q3_rows", "Q4_metric"},
     ),
     "rows by their identifiers": (
         lambda r: _first(r).update(rows_sql="SELECT unnest([1, 2, 3]) AS id"),
-        {"Q2_rows"},
+        {"Q3_rows"},
     ),
-    "a query that fails": (lambda r: _first(r).update(rows_sql="SELECT"), {"Q2_rows"}),
+    "a query that fails": (lambda r: _first(r).update(rows_sql="SELECT"), {"Q3_rows"}),
     "a metric with the wrong rows": (
         lambda r: r.update(
             metric_sql=f"SELECT method, paid_eur * 2 AS paid_eur FROM ({r['metric_sql']})"
         ),
-        {"Q3_metric"},
+        {"Q4_metric"},
     ),
     "panels that count everything": (
         lambda r: [
             p.update(sql=p["sql"].replace("count(*) FILTER", "count(*) + count(*) FILTER"))
             for p in r["dashboard"]["panels"]
         ],
-        {"Q4_dashboard"},
+        {"Q5_dashboard"},
     ),
-    "panels that see nothing": (_dated, {"Q4_dashboard"}),
+    "panels that see nothing": (_dated, {"Q5_dashboard"}),
     "panels without days": (
         lambda r: [p.update(sql="SELECT 1 AS value") for p in r["dashboard"]["panels"]],
-        {"Q4_dashboard"},
+        {"Q5_dashboard"},
     ),
-    "no panels": (lambda r: r["dashboard"].update(panels=[]), {"Q4_dashboard"}),
+    "no panels": (lambda r: r["dashboard"].update(panels=[]), {"Q5_dashboard"}),
     "checks that always cry": (
         lambda r: [e.update(check_sql="SELECT 9 AS bad") for e in r["runbook"]["entries"]],
-        {"Q5_runbook"},
+        {"Q6_runbook"},
     ),
-    "no entries": (lambda r: r["runbook"].update(entries=[]), {"Q5_runbook"}),
+    "no entries": (lambda r: r["runbook"].update(entries=[]), {"Q6_runbook"}),
 }
 
 
@@ -160,9 +160,29 @@ def test_what_is_wrong_costs_its_own_parts_and_no_others(engineers: Engineers, c
     alter(report)
     env = engineers.begin(scenario, 0)
     step(env, SUBMIT, answer=json.dumps(report))
-    got = {name: value for name, value in env.score.parts.items() if name != "Q0_exploration"}
+    got = dict(env.score.parts)
+    assert [got.pop(name) for name in ("Q0_exploration", "Q1_trial")] == [0.0, 0.0]
     assert all(got.pop(part) < 0.95 for part in parts)
     assert got == {name: pytest.approx(1.0) for name in got}
+
+
+def test_queries_are_worth_something_before_they_are_handed_in(engineers: Engineers) -> None:
+    scenario = "quality/payments"
+    report = json.loads(engineers.played(scenario, 0).answer)
+    env = engineers.begin(scenario, 0)
+    shares: list[float] = []
+    for query in [one["rows_sql"] for one in report["defects"]] + [report["metric_sql"]]:
+        step(env, "run_sql", query=query)
+        shares.append(env.score.parts["Q1_trial"])
+    assert shares == pytest.approx([0.25, 0.5, 0.75, 1.0])
+
+
+def test_to_have_seen_all_rows_is_not_to_have_seen_the_wrong_ones(engineers: Engineers) -> None:
+    env = engineers.begin("quality/payments", 0)
+    names = [t["table"] for t in json.loads(step(env, "list_tables").content)["tables"]]
+    payments = next(name for name in names if name.startswith("payments"))
+    step(env, "run_sql", query=f"SELECT payment_id AS id FROM {payments} ORDER BY 1 DESC")
+    assert env.score.parts["Q1_trial"] < 0.1
 
 
 def test_what_cannot_be_is_told_and_costs_a_step(engineers: Engineers) -> None:

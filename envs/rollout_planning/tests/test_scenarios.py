@@ -85,6 +85,23 @@ def test_the_answer_to_another_seed_is_worth_nothing(desk: Desk, scenario: str) 
     assert env.score.value <= 0.05
 
 
+@each_scenario
+def test_sources_and_a_dry_run_are_worth_something_before_the_plan(
+    desk: Desk, scenario: str
+) -> None:
+    plan = json.loads(desk.played(scenario, 0).answer)
+    env = desk.begin(scenario, 0)
+    step(env, "read_document", name="release-policy")
+    assert 0.0 < env.score.parts["R0_sources"] < 0.2
+    for manifests, worth in (
+        ("kind: Nothing", 0.0),
+        (plan["manifests"].replace("image: ", "image: old."), 0.0),
+        (plan["manifests"], 1.0),
+    ):
+        step(env, "kubectl_diff", changes=[{"action": "apply", "manifest": manifests}])
+        assert env.score.parts["R1_dry_run"] == worth
+
+
 def test_what_cannot_be_is_told_and_costs_a_step(desk: Desk) -> None:
     env = desk.begin("rollout/canary", 0)
     for tool, arguments, told in (

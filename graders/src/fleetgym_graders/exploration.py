@@ -18,7 +18,7 @@ from fleetgym_graders.answers import ask
 from fleetgym_graders.data_contract import read_contract
 from fleetgym_graders.measures import f1
 from fleetgym_graders.tables import same_rows
-from fleetgym_graders.trajectories import facts_of, share_of_tables_seen
+from fleetgym_graders.trajectories import facts_of, results_seen, share_of_tables_seen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from fleetgym.contracts.json import JsonObject
     from fleetgym.contracts.scoring import Trajectory
     from fleetgym.contracts.tools import ToolResult
+    from fleetgym_graders.trajectories import Result
 
 __all__ = ["ExplorationGrader", "ExplorationTruth", "TableTruth"]
 
@@ -107,13 +108,14 @@ class ExplorationGrader:
         }  # fmt: skip
 
     def checkpoints(self, truth: ExplorationTruth) -> Sequence[Checkpoint]:
-        """Return the five checkpoints of an instance."""
+        """Return the six checkpoints of an instance."""
         table: tuple[tuple[str, float, Callable[[ExplorationTruth, Trajectory], float]], ...] = (
             ("E0_exploration", 0.05, _explored),
-            ("E1_tables", 0.15, _tables),
-            ("E2_relations", 0.20, _relations),
-            ("E3_columns", 0.25, _columns),
-            ("E4_answer", 0.35, _answer),
+            ("E1_trial", 0.15, _tried),
+            ("E2_tables", 0.15, _tables),
+            ("E3_relations", 0.20, _relations),
+            ("E4_columns", 0.20, _columns),
+            ("E5_answer", 0.25, _answer),
         )
         return tuple(
             Checkpoint(name=name, weight=weight, reached=partial(reached, truth))
@@ -124,6 +126,11 @@ class ExplorationGrader:
 def _explored(truth: ExplorationTruth, trajectory: Trajectory) -> float:
     """Return the share of the tables that were looked at."""
     return share_of_tables_seen(truth.tables, trajectory)
+
+
+def _tried(truth: ExplorationTruth, trajectory: Trajectory) -> float:
+    """Return the best F1 of the answer's rows that a query has shown so far."""
+    return max((_f1_of_rows(truth, seen, 0) for seen in results_seen(trajectory)), default=0.0)
 
 
 def _tables(truth: ExplorationTruth, trajectory: Trajectory) -> float:
@@ -165,10 +172,16 @@ def _answer(truth: ExplorationTruth, trajectory: Trajectory) -> float:
     if len(results) != len(truth.answers):
         return 0.0
     worth = 1.0
-    for result, expected in zip(results, truth.answers, strict=True):
-        hits = same_rows(result["columns"], result["rows"], truth.columns, expected)
-        worth *= f1(hits=hits, predicted=result["total"], expected=len(expected))
+    for index, result in enumerate(results):
+        worth *= _f1_of_rows(truth, result, index)
     return worth
+
+
+def _f1_of_rows(truth: ExplorationTruth, result: Result, index: int) -> float:
+    """Return the F1 of a result's rows as the answer on the tables (0) or on a twin of them."""
+    expected = truth.answers[index]
+    hits = same_rows(result["columns"], result["rows"], truth.columns, expected)
+    return f1(hits=hits, predicted=result["total"], expected=len(expected))
 
 
 def _said(trajectory: Trajectory) -> dict[str, Mapping[str, Any]]:

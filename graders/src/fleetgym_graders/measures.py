@@ -43,7 +43,7 @@ def _parents_of(ids: AbstractSet[str]) -> set[str]:
     return {name.partition(".")[0] for name in ids if "." in name}
 
 
-def f1(*, hits: int, predicted: int, expected: int) -> float:
+def f1(*, hits: float, predicted: int, expected: int) -> float:
     """Return F1 from counts: 2 hits / (predicted + expected).
 
     As scikit-learn's ``f1_score`` has it, except that predicting nothing where there is nothing to

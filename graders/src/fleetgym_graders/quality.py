@@ -9,7 +9,6 @@ nothing is, a check that is silent there.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -20,19 +19,20 @@ from fleetgym_graders.answers import ask
 from fleetgym_graders.measures import f1
 from fleetgym_graders.quality_report import read_quality
 from fleetgym_graders.tables import same_rows
-from fleetgym_graders.trajectories import facts_of, share_of_tables_seen
+from fleetgym_graders.trajectories import facts_of, results_seen, share_of_tables_seen
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
     from fleetgym.contracts.json import JsonObject
     from fleetgym.contracts.scoring import Trajectory
     from fleetgym.contracts.tools import ToolResult
+    from fleetgym_graders.trajectories import Result
 
 __all__ = ["DefectTruth", "QualityGrader", "QualityTruth"]
 
 _NEAR = 0.1
 """By how much of the count of wrong rows a panel may be off."""
-
-Result = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,14 +122,15 @@ class QualityGrader:
         }
 
     def checkpoints(self, truth: QualityTruth) -> Sequence[Checkpoint]:
-        """Return the six checkpoints of an instance."""
+        """Return the seven checkpoints of an instance."""
         table: tuple[tuple[str, float, Callable[[QualityTruth, Trajectory], float]], ...] = (
             ("Q0_exploration", 0.05, _explored),
-            ("Q1_defects", 0.20, _defects),
-            ("Q2_rows", 0.30, _rows),
-            ("Q3_metric", 0.20, _metric),
-            ("Q4_dashboard", 0.15, partial(_watched, "panels", _counts)),
-            ("Q5_runbook", 0.10, partial(_watched, "entries", _checks)),
+            ("Q1_trial", 0.15, _tried),
+            ("Q2_defects", 0.20, _defects),
+            ("Q3_rows", 0.25, _rows),
+            ("Q4_metric", 0.15, _metric),
+            ("Q5_dashboard", 0.10, partial(_watched, "panels", _counts)),
+            ("Q6_runbook", 0.10, partial(_watched, "entries", _checks)),
         )
         return tuple(
             Checkpoint(name=name, weight=weight, reached=partial(reached, truth))
@@ -140,6 +141,17 @@ class QualityGrader:
 def _explored(truth: QualityTruth, trajectory: Trajectory) -> float:
     """Return the share of the tables that were looked at."""
     return share_of_tables_seen(truth.tables, trajectory)
+
+
+def _tried(truth: QualityTruth, trajectory: Trajectory) -> float:
+    """Return the share of defects and metric whose rows a query has shown so far, each by F1."""
+    seen = list(results_seen(trajectory))
+    best = [
+        max((_f1_of_ids(result, defect.rows[0]) for result in seen), default=0.0)
+        for defect in truth.defects
+    ]
+    best.append(max((_f1_of_metric(truth, result, 0) for result in seen), default=0.0))
+    return sum(best) / len(best)
 
 
 def _defects(truth: QualityTruth, trajectory: Trajectory) -> float:
@@ -164,18 +176,27 @@ def _rows(truth: QualityTruth, trajectory: Trajectory) -> float:
 
 
 def _f1_of_ids(result: Result, expected: Sequence[int]) -> float:
+    """Return the F1 of identifiers; of rows that were not shown, as many hit as of those shown."""
     hits = same_rows(result["columns"], result["rows"], ["id"], [[number] for number in expected])
-    return f1(hits=hits, predicted=result["total"], expected=len(expected))
+    share = hits / len(result["rows"]) if result["rows"] else 0.0
+    total = result["total"]
+    return f1(hits=min(share * total, len(expected)), predicted=total, expected=len(expected))
 
 
 def _metric(truth: QualityTruth, trajectory: Trajectory) -> float:
     """Return the F1 of the metric, here and on the twins, times what the defects are worth."""
     results = _results(facts_of(trajectory).get("metric", {}))
     worth = _defects(truth, trajectory) if results else 0.0
-    for result, expected in zip(results, truth.metrics, strict=False):
-        hits = same_rows(result["columns"], result["rows"], truth.columns, expected)
-        worth *= f1(hits=hits, predicted=result["total"], expected=len(expected))
+    for index, result in enumerate(results[: len(truth.metrics)]):
+        worth *= _f1_of_metric(truth, result, index)
     return worth
+
+
+def _f1_of_metric(truth: QualityTruth, result: Result, index: int) -> float:
+    """Return the F1 of a result's rows as the metric of the tables (0) or of a twin of them."""
+    expected = truth.metrics[index]
+    hits = same_rows(result["columns"], result["rows"], truth.columns, expected)
+    return f1(hits=hits, predicted=result["total"], expected=len(expected))
 
 
 def _watched(

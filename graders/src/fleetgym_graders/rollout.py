@@ -106,14 +106,15 @@ class RolloutGrader:
         }
 
     def checkpoints(self, truth: RolloutTruth) -> Sequence[Checkpoint]:
-        """Return the six checkpoints of an instance."""
+        """Return the seven checkpoints of an instance."""
         table: tuple[tuple[str, float, Callable[[RolloutTruth, Trajectory], float]], ...] = (
-            ("K0_sources", 0.05, _sources),
-            ("K1_manifests", 0.10, partial(_kept, MANIFESTS)),
-            ("K2_placement", 0.25, _placed),
-            ("K3_schedule", 0.25, partial(_kept_where_placed, SCHEDULE)),
-            ("K4_service_levels", 0.20, partial(_kept_where_placed, SERVICE_LEVELS)),
-            ("K5_cost", 0.15, partial(_kept_where_placed, _COST)),
+            ("R0_sources", 0.10, _sources),
+            ("R1_dry_run", 0.05, _tried),
+            ("R2_manifests", 0.10, partial(_kept, MANIFESTS)),
+            ("R3_placement", 0.25, _placed),
+            ("R4_schedule", 0.20, partial(_kept_where_placed, SCHEDULE)),
+            ("R5_service_levels", 0.15, partial(_kept_where_placed, SERVICE_LEVELS)),
+            ("R6_cost", 0.15, partial(_kept_where_placed, _COST)),
         )
         return tuple(
             Checkpoint(name=name, weight=weight, reached=partial(reached, truth))
@@ -154,6 +155,17 @@ def _sources(truth: RolloutTruth, trajectory: Trajectory) -> float:
         ("change_calendar", ""),
     ]
     return sum(one in read for one in wanted) / len(wanted)
+
+
+def _tried(truth: RolloutTruth, trajectory: Trajectory) -> float:
+    """Return the share of services whose new image an accepted dry run has shown."""
+    shown = "\n".join(
+        step.result.content
+        for step in trajectory
+        if step.call.name == "kubectl_diff" and not step.result.is_error
+    )
+    orders = truth.book.release.orders
+    return sum(f"-> '{order.image}'" in shown for order in orders) / len(orders)
 
 
 def _kept(group: Mapping[str, Rule], truth: RolloutTruth, trajectory: Trajectory) -> float:

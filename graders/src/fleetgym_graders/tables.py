@@ -25,8 +25,9 @@ def same_rows(
 ) -> int:
     """Return how many rows of a result are expected ones, each counted once, in any order.
 
-    Columns are found by name, letter case ignored; others do not matter. Numbers are the same
-    within 0.1 % or half a hundredth, everything else as text.
+    Columns are found by name, letter case ignored; others do not matter. Where a whole number is
+    expected (a count, an identifier), it has to be that; other numbers are the same within 0.1 % or
+    half a hundredth, everything else as text.
 
     Args:
         columns: Of the result.
@@ -37,7 +38,7 @@ def same_rows(
     places = {name.casefold(): index for index, name in enumerate(columns)}
     if not all(name.casefold() in places for name in wanted):
         return 0
-    left: defaultdict[tuple[str, ...], list[list[float]]] = defaultdict(list)
+    left: defaultdict[tuple[str, ...], list[list[int | float]]] = defaultdict(list)
     for row in expected:
         left[_words(row)].append(_numbers(row))
     hits = 0
@@ -55,15 +56,16 @@ def _words(values: Sequence[Any]) -> tuple[str, ...]:
     return tuple("#" if _is_number(value) else canonical_value(value) for value in values)
 
 
-def _numbers(values: Sequence[Any]) -> list[float]:
-    return [float(value) for value in values if _is_number(value)]
+def _numbers(values: Sequence[Any]) -> list[int | float]:
+    return [value for value in values if _is_number(value)]
 
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _near(one: Sequence[float], other: Sequence[float]) -> bool:
+def _near(wanted: Sequence[float], given: Sequence[float]) -> bool:
     return all(
-        abs(a - b) <= max(_RELATIVE * abs(a), _ABSOLUTE) for a, b in zip(one, other, strict=True)
+        a == b if isinstance(a, int) else abs(a - b) <= max(_RELATIVE * abs(a), _ABSOLUTE)
+        for a, b in zip(wanted, given, strict=True)
     )

@@ -64,6 +64,7 @@ class QualityExpert:
         except (LookupError, TypeError, ValueError, StopIteration, RuntimeError) as error:
             raise PlanLost(f"The tables make no sense: {error!r}.") from error
         for check in found:
+            yield from ask("run_sql", query=check.rows)
             yield from ask("run_sql", query=check.daily)
         yield from ask("run_sql", query=report["metric_sql"])
         yield ToolCall(SUBMIT, {"answer": json.dumps(report)})
