@@ -102,6 +102,15 @@ def test_sources_and_a_dry_run_are_worth_something_before_the_plan(
         assert env.score.parts["R1_dry_run"] == worth
 
 
+@each_scenario
+def test_what_runs_has_run_for_days(desk: Desk, scenario: str) -> None:
+    env = desk.begin(scenario, 0)
+    rows = step(env, "kubectl_get", kind="pods").content.splitlines()[1:]
+    assert rows
+    for row in rows:
+        assert re.search(r" \d+d ", row)
+
+
 def test_what_cannot_be_is_told_and_costs_a_step(desk: Desk) -> None:
     env = desk.begin("rollout/canary", 0)
     for tool, arguments, told in (

@@ -181,3 +181,4 @@ def _guard_badly(platform: Platform, app: App) -> None:
             "labelSelector": chosen,
         }
     ]
+    platform.amend(app)

@@ -362,7 +362,10 @@ def _claim(objects: Objects) -> None:
                 if objects.get("PersistentVolumeClaim", ref.namespace, name) is None:
                     claim = copy.deepcopy(template)
                     claim |= {"apiVersion": "v1", "kind": "PersistentVolumeClaim"}
-                    claim["metadata"] |= {"name": name, "namespace": ref.namespace}
+                    claim["metadata"] |= {
+                        "name": name, "namespace": ref.namespace,
+                        "creationTimestamp": dig(manifest, "metadata", "creationTimestamp"),
+                    }  # fmt: skip
                     objects.put(claim)
 
 

@@ -121,6 +121,11 @@ class Platform:
             )
         )
 
+    def amend(self, app: App) -> None:
+        """Take the present template for what the latest revision has had from its begin."""
+        revisions = self.history[str(app.ref)]
+        revisions[-1] = replace(revisions[-1], template=copy.deepcopy(self.template(app)))
+
     def callers(self, app: App) -> list[App]:
         """Return who calls an application."""
         return [other for other in self.apps if app in other.calls.values()]
