@@ -31,7 +31,10 @@ def changed(**changes: object) -> str:
     ("answer", "says"),
     [
         pytest.param("Here it is: {}", "not valid JSON", id="prose"),
-        pytest.param("[1]", "a JSON list", id="array"),
+        pytest.param("[1]", "an array and no object", id="array"),
+        pytest.param("null", "null and no object", id="null"),
+        pytest.param("true", "true or false and no object", id="boolean"),
+        pytest.param("1.5", "a number and no object", id="number"),
         pytest.param(changed(kql_query=None), "Missing: kql_query.", id="missing key"),
         pytest.param(changed(notes="x"), "Not allowed: notes.", id="extra key"),
         pytest.param(changed(sigma_rule={"title": "x"}), "'sigma_rule' must be", id="rule object"),

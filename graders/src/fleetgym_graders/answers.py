@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 
 __all__ = ["ask", "read_object"]
 
+_KINDS = {
+    list: "an array", str: "a string", int: "a number", float: "a number", bool: "true or false",
+    type(None): "null",
+}  # fmt: skip
+
 
 def read_object(answer: str, keys: Sequence[str]) -> dict[str, Any]:
     """Return the JSON object in an answer, which may stand in a Markdown code fence.
@@ -39,8 +44,8 @@ def read_object(answer: str, keys: Sequence[str]) -> dict[str, Any]:
         ) from error
     if not isinstance(artifact, dict):
         raise ToolError(
-            f"The answer is a JSON {type(artifact).__name__}. Submit one JSON object with the keys "
-            f"{', '.join(keys)}."
+            f"The answer is JSON, but {_KINDS[type(artifact)]} and no object. Submit one JSON "
+            f"object with the keys {', '.join(keys)}."
         )
     return cast("dict[str, Any]", artifact)
 
