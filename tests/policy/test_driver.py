@@ -8,7 +8,7 @@ import pytest
 from fleetgym.contracts.errors import ModelError, PlanLost
 from fleetgym.contracts.tools import ToolCall, ToolResult
 from fleetgym.policy import EXPERT, Conversation, Driver, Exchange, Move, Say, Use, play
-from fleetgym.policy.dialect import Parameters
+from fleetgym.policy.conversation import Parameters
 from fleetgym.policy.driver import MAX_TRIES
 
 if TYPE_CHECKING:

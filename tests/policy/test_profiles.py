@@ -23,7 +23,7 @@ from fleetgym.policy import (
     Say,
     Use,
 )
-from fleetgym.policy.dialect import Conversation, Exchange, Parameters
+from fleetgym.policy.conversation import Conversation, Exchange, Parameters
 from fleetgym.policy.profiles import draw
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from fleetgym.contracts.condition import Condition, Disturbance
 from fleetgym.contracts.policy import Plan
 from fleetgym.contracts.tools import SUBMIT, ToolCall, ToolResult
 from fleetgym.policy import EXPERT, GULLIBLE, Conversation, Driver, Exchange, Profile, Say
-from fleetgym.policy.dialect import Parameters
+from fleetgym.policy.conversation import Parameters
 from fleetgym_env_tiny.scenarios import SCENARIO
 
 TEXT = {"place": {"type": "string"}}

@@ -1,4 +1,5 @@
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -146,6 +147,56 @@ def test_a_suite_with_hostile_conditions_is_refused_where_nothing_is_isolated(
 
 def test_a_clean_suite_runs_in_any_sandbox(tmp_path: Path) -> None:
     check_sandbox(load_suite(write(tmp_path, GOOD)), "none")
+
+
+def _with_frameworks(offered: Mapping[str, tuple[str, ...]]) -> Registry:
+    registry = Registry.discover()
+    for name, topologies in offered.items():
+        spec = FrameworkSpec(
+            name=name, entry_point="a:A", distributions=("a",), topologies=topologies, summary="A"
+        )
+        registry.frameworks[name] = RegisteredFramework(
+            spec=spec, python=Path("python"), versions={"a": "1"}, defaults={}
+        )
+    return registry
+
+
+TEAMS = {"a": ("single", "swarm"), "b": ("single", "crew")}
+
+
+@pytest.mark.parametrize(
+    ("topologies", "arms"),
+    [
+        ('["*"]', ["a/single", "b/single", "a/swarm", "b/crew"]),
+        ("[s*, crew]", ["a/single", "b/single", "a/swarm", "b/crew"]),
+        ("[single]", ["a/single", "b/single"]),
+        ("[swarm, crew]", ["a/swarm", "b/crew"]),
+    ],
+)
+def test_each_framework_runs_those_of_its_topologies_that_are_named(
+    tmp_path: Path, topologies: str, arms: list[str]
+) -> None:
+    text = "name: a\nframeworks: [a, b]\nscenarios: [desk/quiet-day]\nseeds: 0\nreference: false\n"
+    suite = load_suite(write(tmp_path, f"{text}topologies: {topologies}\n"))
+    runs = expand(suite, _with_frameworks(TEAMS)).runs
+    assert [f"{run.key.framework}/{run.key.topology}" for run in runs] == arms
+
+
+@pytest.mark.parametrize(
+    ("topologies", "scenario", "told"),
+    [
+        ("[swam]", "desk/quiet-day", "no topology 'swam'. Did you mean 'swarm'?"),
+        ("[swarm]", "desk/quiet-day", "'b' has none of the topologies swarm. It has: single, crew"),
+        ('["*"]', "tiny/number", "'swarm' needs a team, and tiny/number declares none"),
+    ],
+)
+def test_a_topology_that_cannot_be_had_is_told_before_anything_runs(
+    tmp_path: Path, topologies: str, scenario: str, told: str
+) -> None:
+    text = f"name: a\nframeworks: [a, b]\nscenarios: ['{scenario}']\nseeds: 0\n"
+    suite = load_suite(write(tmp_path, f"{text}topologies: {topologies}\n"))
+    with pytest.raises(SpecError, match=re.escape(told)):
+        expand(suite, _with_frameworks(TEAMS))
 
 
 def test_a_condition_of_another_version_makes_other_runs(

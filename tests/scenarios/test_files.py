@@ -59,6 +59,46 @@ def test_a_malformed_file_is_told_with_its_place(path: Path, old: str, new: str,
         load_scenarios(path.parent)
 
 
+SCOUT = '{"name": "scout", "summary": "Looks", "tools": ["look"]}'
+CLERK = '{"name": "clerk", "summary": "Hands in", "tools": ["submit"]}'
+
+
+def with_team(path: Path, text: str) -> None:
+    (path.parent / "team.json").write_text(text)
+    change(path, "tools: [look", f"team: {{file: team.json, sha256: {sha256(text)}}}\ntools: [look")
+
+
+def test_a_team_is_a_part_of_its_scenario(path: Path) -> None:
+    (alone,) = load_scenarios(path.parent)
+    with_team(path, f"[{SCOUT}, {CLERK}]")
+    (scenario,) = load_scenarios(path.parent)
+    assert [(role.name, role.tools) for role in scenario.team] == [
+        ("scout", ("look",)),
+        ("clerk", ("submit",)),
+    ]
+    assert scenario.digest() != alone.digest()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (f"[{SCOUT}]", "nobody has submit"),
+        (f"[{SCOUT}, {SCOUT}, {CLERK}]", "'scout' is taken"),
+        (f"[{SCOUT.replace('scout', 'coordinator')}, {CLERK}]", "'coordinator' is taken"),
+        (f"[{SCOUT.replace('look', 'lok')}, {CLERK}]", "no tool 'lok'. Did you mean 'look'?"),
+        (f"[{SCOUT}, {CLERK.replace('submit', 'look')}]", "'clerk' and 'scout' both have 'look'"),
+        (f"[{SCOUT.replace('scout', 'A scout')}, {CLERK}]", "0.name: String should match"),
+        (f"[{SCOUT.replace('Looks', 'Looks.')}, {CLERK}]", "0.summary: String should match"),
+        ("{}", "team.json"),
+        ("[", "team.json"),
+    ],
+)
+def test_a_malformed_team_is_told(path: Path, text: str, told: str) -> None:
+    with_team(path, text)
+    with pytest.raises(SpecError, match=re.escape(told)):
+        load_scenarios(path.parent)
+
+
 def test_a_vague_prompt_has_no_placeholder_that_the_prompt_has_not(path: Path) -> None:
     text = "Find what {stat} hides.\n"
     (path.parent / "vague.md").write_text(text)

@@ -47,7 +47,14 @@ async def test_a_framework_keeps_its_promises(
 ) -> None:
     """One warm process serves all of them, for imports are what takes time here."""
     assert not warm.parent.cold
-    for promise in (_plays, _obeys_the_budget, _stops_after_rounds, _retries, _can_be_killed):
+    for promise in (
+        _plays,
+        _plays_in_teams,
+        _obeys_the_budget,
+        _stops_after_rounds,
+        _retries,
+        _can_be_killed,
+    ):
         folder = tmp_path / promise.__name__
         folder.mkdir()
         await promise(warm, framework, folder)
@@ -79,6 +86,41 @@ async def _plays(warm: Warm, framework: RegisteredFramework, folder: Path) -> No
     assert here.session.brief.system in said
     assert here.session.brief.task in said
     assert "Error: There is nothing there" in said
+
+
+async def _plays_in_teams(warm: Warm, framework: RegisteredFramework, folder: Path) -> None:
+    """Each member has its own identity, its own tools and its own words."""
+    assert framework.spec.topologies[0] == "single"
+    assert framework.spec.topologies[1:]
+    for topology in framework.spec.topologies[1:]:
+        folder_of_its_own = folder / topology
+        folder_of_its_own.mkdir()
+        async with world(folder_of_its_own) as here:
+            job = here.job(topology, **framework.defaults)
+            report = await (await warm.connection.spawn(job)).wait()
+        assert report.error is None, topology
+        done = [(step.agent, step.name, step.is_error) for step in here.session.steps]
+        assert done == [
+            *[("scout", "look", True)] * 3,  # there is nothing, however often it is asked
+            ("scout", "look", False),
+            ("clerk", "submit", False),
+        ]
+        assert here.session.brief.team is not None
+        members = {one.name: one for one in here.session.brief.team.members}
+        for call, asked in zip(here.calls, here.requests, strict=True):
+            offered = [tool["function"]["name"] for tool in asked.get("tools") or ()]
+            member = members.get(call.agent)
+            others = {"look", "submit"} - set(member.tools if member else ())
+            assert not others & set(offered), (topology, call.agent)
+            if member:
+                assert member.system in str(asked["messages"][0]["content"]), topology
+        told = here.session.events
+        assert [(one["agent"], one["attributes"]["to"]) for one in told], topology
+        assert {one["kind"] for one in told} <= {"handoff", "message"}
+        for one in told:
+            assert one["agent"] in {*members, "coordinator"}
+            assert one["attributes"]["to"] in {*members, "coordinator", "all"}
+            assert one["attributes"]["size"] > 0
 
 
 async def _obeys_the_budget(warm: Warm, framework: RegisteredFramework, folder: Path) -> None:

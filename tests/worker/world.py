@@ -17,6 +17,7 @@ from aiohttp import web
 from fleetgym.contracts.policy import Plan, ReferencePolicy
 from fleetgym.contracts.record import ModelCallRecord
 from fleetgym.contracts.scenario import Budget
+from fleetgym.contracts.team import Role
 from fleetgym.contracts.tools import ToolCall
 from fleetgym.episode import EpisodeRoutes, Session
 from fleetgym.executors.connection import Job
@@ -26,6 +27,10 @@ from fleetgym.policy import EXPERT
 tiny: Any = importlib.import_module("tiny")  # the smallest environment, from `tests/env`
 
 TOKEN = "episode-token"
+ROLES = (
+    Role(name="scout", summary="Looks", tools=("look",)),
+    Role(name="clerk", summary="Hands in", tools=("submit",)),
+)
 SEED = 6
 NUMBER = SEED * 7
 
@@ -85,12 +90,12 @@ class World:
     calls: list[ModelCallRecord] = field(default_factory=list[ModelCallRecord])
     requests: list[Mapping[str, Any]] = field(default_factory=list[Mapping[str, Any]])
 
-    def job(self, **parameters: Any) -> Job:
+    def job(self, topology: str = "single", **parameters: Any) -> Job:
         """Return the job of this run."""
         return Job(
             episode_url=self.url,
             token=TOKEN,
-            topology="single",
+            topology=topology,
             parameters=parameters,
             home=str(self.home),
         )
@@ -128,7 +133,8 @@ async def world(
     host, port = runner.addresses[0][:2]
     url = f"http://{host}:{port}/r/r1"
     env = tiny.tiny_env(
-        folder / "instances", scenario=replace(tiny.SCENARIO, budget=Budget(steps=steps))
+        folder / "instances",
+        scenario=replace(tiny.SCENARIO, budget=Budget(steps=steps), team=ROLES),
     )
     threads = ThreadPoolExecutor(2)
     await asyncio.to_thread(env.reset, seed=SEED)

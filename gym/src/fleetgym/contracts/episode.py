@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -9,9 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from fleetgym.contracts.scenario import Budget
+    from fleetgym.contracts.team import Team
     from fleetgym.contracts.tools import ToolResult, ToolSpec
 
-__all__ = ["Brief", "Episode", "Event", "ModelEndpoint"]
+__all__ = ["Brief", "Episode", "Event", "ModelEndpoint", "passed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +31,9 @@ class Brief:
 
     artifact_schema: Mapping[str, Any]
     """JSON Schema of what ``submit`` takes, as JSON text, in its argument ``answer``."""
+
+    team: Team | None = None
+    """Who works on it in topologies with more than one agent; None where the scenario has none."""
 
     @property
     def prompt(self) -> str:
@@ -64,7 +69,25 @@ class Event:
     """Who did it."""
 
     attributes: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """JSON; for example ``to`` and ``size`` of a hand-off."""
+    """JSON; those of what goes from one agent to another are set by :func:`passed`."""
+
+
+def passed(kind: str, sender: str, receiver: str, content: str) -> Event:
+    """Return the event of something that went from one agent to another.
+
+    Args:
+        kind: ``handoff`` when the receiver is to act next, ``message`` otherwise.
+        sender: Whose words they are.
+        receiver: Who gets them; ``all`` for the whole team.
+        content: The words. They are measured, and not kept: in characters, and whether they are
+            JSON, so ``structured``.
+    """
+    try:
+        structured = isinstance(json.loads(content), dict | list)
+    except (ValueError, RecursionError):
+        structured = False
+    attributes = {"to": receiver, "size": len(content), "structured": structured}
+    return Event(kind=kind, agent=sender, attributes=attributes)
 
 
 class Episode(Protocol):
@@ -90,15 +113,20 @@ class Episode(Protocol):
         """Whether an artifact has been accepted."""
         ...
 
-    def call(self, name: str, arguments: Mapping[str, Any]) -> ToolResult:
+    def call(self, name: str, arguments: Mapping[str, Any], *, agent: str = "main") -> ToolResult:
         """Call a tool; a wrong call gives a result with ``is_error``, never an exception.
+
+        Args:
+            name: One of the brief's tools.
+            arguments: JSON.
+            agent: Who calls, as in :meth:`model`.
 
         Raises:
             EpisodeOver: The episode has ended; stop.
         """
         ...
 
-    def submit(self, artifact: Mapping[str, Any] | str) -> ToolResult:
+    def submit(self, artifact: Mapping[str, Any] | str, *, agent: str = "main") -> ToolResult:
         """Hand in the artifact, an object or its JSON text; the same as calling ``submit``."""
         ...
 

@@ -9,7 +9,10 @@ if TYPE_CHECKING:
 
     from fleetgym.contracts.episode import Episode
 
-__all__ = ["Framework"]
+__all__ = ["SINGLE", "Framework"]
+
+SINGLE = "single"
+"""The topology of one agent that has all tools."""
 
 
 class Framework(Protocol):
@@ -23,7 +26,7 @@ class Framework(Protocol):
     """As in its spec, for example ``langgraph``."""
 
     topologies: Sequence[str]
-    """What :meth:`run` accepts; ``single`` first."""
+    """What :meth:`run` accepts, :data:`SINGLE` first. All others are of the brief's team."""
 
     defaults: Mapping[str, Any]
     """Every declared parameter (limits, retries, time-outs) with its default; JSON."""

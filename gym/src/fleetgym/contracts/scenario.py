@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from fleetgym.contracts.team import Role
+
 __all__ = ["Budget", "Scenario"]
 
 
@@ -89,6 +91,9 @@ class Scenario:
     memory: str = ""
     """Notes of earlier investigations, for the condition ``seeded-memory``."""
 
+    team: tuple[Role, ...] = ()
+    """Who does what where more than one agent works on it; topologies of a team need it."""
+
     needs_model: bool = False
     """No reference policy can do it; only a provider's model can try."""
 
@@ -100,7 +105,7 @@ class Scenario:
 
         What may be left out counts where it is given.
         """
-        optional = {"system", "vague_prompt", "minimal_tools", "memory", "needs_model"}
+        optional = {"system", "vague_prompt", "minimal_tools", "memory", "needs_model", "team"}
         return digest(
             {
                 name: part

@@ -25,6 +25,7 @@ from fleetgym.contracts.scoring import Score, Step
 from fleetgym.contracts.tools import SUBMIT, ToolCall, ToolResult, ToolSpec
 from fleetgym.env.offered import LocalTool, offered_tools, submit_tool
 from fleetgym.env.spaces import ToolCallSpace, UnicodeText
+from fleetgym.env.teams import assembled
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -167,7 +168,7 @@ class ToolEnv(gymnasium.Env[dict[str, Any], dict[str, Any]]):
     @property
     def brief(self) -> Brief:
         """What an agent is told at the start of the current episode."""
-        return self._disturbance.brief(
+        brief = self._disturbance.brief(
             Brief(
                 system=self.scenario.system,
                 task=self._current.prompt,
@@ -175,6 +176,8 @@ class ToolEnv(gymnasium.Env[dict[str, Any], dict[str, Any]]):
                 artifact_schema=self.scenario.artifact_schema,
             )
         )
+        names = [tool.name for tool in brief.tools]
+        return replace(brief, team=assembled(self.scenario.team, brief.system, names))
 
     @property
     def tools(self) -> Mapping[str, ToolSpec]:

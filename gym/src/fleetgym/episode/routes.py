@@ -92,6 +92,7 @@ class EpisodeRoutes:
                 "task": brief.task,
                 "tools": [_told(tool) for tool in brief.tools],
                 "artifact_schema": dict(brief.artifact_schema),
+                "team": asdict(brief.team) if brief.team else None,
                 "budget": asdict(session.budget),
                 "seed": session.seed,
                 "model": session.model,

@@ -1,6 +1,6 @@
 """Reference policies as models of known skill: an expert's plan, followed well or badly."""
 
-from fleetgym.policy.dialect import Conversation, Exchange, Move, Say, Use
+from fleetgym.policy.conversation import Conversation, Exchange, Move, Say, Use
 from fleetgym.policy.driver import Driver, play
 from fleetgym.policy.profiles import COMPETENT, ERRATIC, EXPERT, GULLIBLE, LADDER, Profile
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from fleetgym.contracts.tools import SUBMIT, ToolCall
-from fleetgym.policy.dialect import Move, Say, Use
+from fleetgym.policy.conversation import Move, Say, Use
 
 if TYPE_CHECKING:
-    from fleetgym.policy.dialect import Conversation, Parameters
+    from fleetgym.policy.conversation import Conversation, Parameters
     from fleetgym.policy.profiles import Profile
 
 __all__ = ["Draw", "attempt"]

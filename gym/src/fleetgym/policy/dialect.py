@@ -14,93 +14,30 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, Field, ValidationError
 
 from fleetgym.contracts.errors import ModelError
 from fleetgym.contracts.json import canonical_json
 from fleetgym.contracts.tools import ToolCall, ToolResult
+from fleetgym.policy.conversation import Conversation, Exchange, Parameters, Say
+from fleetgym.policy.findings import read_findings, without_findings
+from fleetgym.policy.roster import read_roster
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence, Set
 
-__all__ = [
-    "Conversation",
-    "Exchange",
-    "Move",
-    "Parameters",
-    "Say",
-    "Use",
-    "looks_failed",
-    "read",
-    "write",
-]
+    from fleetgym.policy.conversation import Move
+    from fleetgym.policy.roster import Roster
+
+__all__ = ["looks_failed", "read", "write"]
 
 # `Error: …`, `[ERROR] …`, `ToolException('…')`, `Tool call failed: …`; no heading of a document.
 _FAILED = re.compile(r"(?!\s*#)\W{0,8}(?:\w+\s){0,2}\w*(?:error|exception|failed)\b", re.IGNORECASE)
+_TOLD = frozenset({"system", "developer", "user"})
+_SAID = frozenset({"system", "developer", "user", "assistant"})
 _JSON = re.compile(r"""\s*(?:\{|"|\[\s*["\[\]{\d-])""")
-
-
-@dataclass(frozen=True, slots=True)
-class Say:
-    """The model closes its turn with a text."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Use:
-    """The model asks for a tool."""
-
-    name: str
-    arguments: str
-    """As a model writes them: JSON, unless it blundered."""
-
-    said: str = ""
-    """What it writes beside the call."""
-
-
-Move: TypeAlias = "Say | Use"
-
-
-class Parameters(BaseModel):
-    """What matters here of the JSON Schema of a tool's arguments."""
-
-    properties: dict[str, dict[str, Any] | bool] = Field(default_factory=dict)
-    required: list[str] = Field(default_factory=list)
-
-    def schema_of(self, name: str) -> Mapping[str, Any]:
-        """Return the schema of one argument; an empty one when nothing is said of it."""
-        found = self.properties.get(name)
-        return found if isinstance(found, dict) else {}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exchange:
-    """A call that the model asked for, and the result it was shown."""
-
-    call: ToolCall
-    result: ToolResult
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Conversation:
-    """What a chat request tells."""
-
-    prompt: str
-    """System and user messages from before the model first spoke, a blank line between two.
-
-    Later ones are how a framework leads the conversation. All of them, when the first ones are
-    no longer among the messages.
-    """
-
-    exchanges: tuple[Exchange, ...] = ()
-    """Oldest first; calls without a result and calls whose arguments are not JSON left out."""
-
-    offered: Mapping[str, Parameters] = field(default_factory=dict[str, "Parameters"])
-    """What the tools take that may be called now, by name."""
 
 
 class _Function(BaseModel):
@@ -153,9 +90,15 @@ def read(body: Mapping[str, Any]) -> Conversation:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise ModelError(f"{where}: {first['msg']}.", status=400) from None
+    begun = _begun(chat.messages)
+    exchanges = _exchanges(chat.messages)
+    team = read_roster("\n".join(m.text for m in chat.messages if m.role in _TOLD))
     return Conversation(
-        prompt=_prompt(chat.messages),
-        exchanges=tuple(_exchanges(chat.messages)),
+        prompt=_joined(begun, _TOLD),
+        task=_joined(begun, {"user"}),
+        exchanges=tuple(exchanges),
+        reported=_reported(chat.messages, exchanges, team),
+        team=team,
         offered={}
         if chat.tool_choice == "none"
         else {t.function.name: t.function.parameters for t in chat.tools or [] if t.function},
@@ -172,11 +115,31 @@ def write(move: Move, call_id: str) -> tuple[dict[str, Any], str]:
     return message, "tool_calls"
 
 
-def _prompt(messages: list[_Message]) -> str:
+def _begun(messages: list[_Message]) -> list[_Message]:
+    """Return the messages from before the model first spoke; all, when users said nothing there."""
     first_said = next((n for n, m in enumerate(messages) if m.role == "assistant"), None)
     begun = messages[:first_said]
-    source = begun if any(m.role == "user" for m in begun) else messages
-    return "\n\n".join(m.text for m in source if m.role in {"system", "developer", "user"})
+    return begun if any(m.role == "user" for m in begun) else messages
+
+
+def _joined(messages: list[_Message], roles: Set[str]) -> str:
+    return "\n\n".join(without_findings(m.text) for m in messages if m.role in roles)
+
+
+def _reported(
+    messages: list[_Message], exchanges: Sequence[Exchange], team: Roster | None
+) -> tuple[Exchange, ...]:
+    """Return what members tell each other; what the task's own tools say is nobody's word."""
+    if team is None:
+        return ()
+    texts = [m.text for m in messages if m.role in _SAID]
+    texts += [e.result.content for e in exchanges if e.call.name not in team.owners]
+    found = {
+        (e.call.name, canonical_json(dict(e.call.arguments)), e.result): e
+        for text in texts
+        for e in read_findings(text)
+    }
+    return tuple(found.values())
 
 
 def _exchanges(messages: list[_Message]) -> list[Exchange]:

@@ -4,11 +4,14 @@ A chat request says everything that has happened, so the next move is found by r
 from its start and sending it the recorded result of each call it makes, until it makes one that
 has no result yet. That call is the next move. Which framework asks, and what it did meanwhile,
 makes no difference: results of calls the plan never made are passed over.
+
+In a team each member has a driver of its own, which knows what its own messages tell. A call that
+is another member's to make is passed on (:mod:`fleetgym.policy.teamwork`).
 """
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,8 +19,9 @@ from fleetgym.contracts.errors import ModelError, PlanLost
 from fleetgym.contracts.json import canonical_json
 from fleetgym.contracts.tools import SUBMIT, ToolCall, ToolResult
 from fleetgym.policy.blunders import attempt
-from fleetgym.policy.dialect import Conversation, Move, Parameters, Say, Use
+from fleetgym.policy.conversation import Conversation, Exchange, Move, Parameters, Say, Use
 from fleetgym.policy.profiles import Profile, draw
+from fleetgym.policy.teamwork import chosen, ended, passed_on
 from fleetgym.policy.trust import misled
 
 if TYPE_CHECKING:
@@ -28,7 +32,9 @@ if TYPE_CHECKING:
 __all__ = ["MAX_TRIES", "Driver", "play"]
 
 MAX_TRIES = 3
-"""How often a call is made that fails each time, before the plan is told so."""
+"""How often a call is made that fails each time, or is asked of a colleague who does not make it,
+before the plan is told so.
+"""
 
 
 class Driver:
@@ -48,6 +54,8 @@ class Driver:
         self._moves = 0
         self._plan: _PlanInProgress | None = None
         self._unreadable: set[tuple[str, ToolResult]] = set()
+        self._passed_on = Counter[str]()
+        self._speaks_first = False
 
     @property
     def moves(self) -> int:
@@ -62,11 +70,16 @@ class Driver:
         """
         index = self._moves
         self._moves += 1
+        team = conversation.team
         if _submitted(conversation):
-            return Say("The answer is submitted.")
+            return self._ended("The answer is submitted.", conversation)
         planned = self._next_call(conversation)
+        if team is not None and not team.me and not conversation.offered:
+            return chosen(team, team.owners.get(planned.name) if planned else None)
         if planned is None:
-            return Say("There is nothing more that I can do.")
+            return self._ended("There is nothing more that I can do.", conversation)
+        if team is not None and planned.name not in conversation.offered:
+            return self._passed(planned, team.owners[planned.name], conversation)
         # Once a run, whoever of its agents reads it: what it is told does not get truer.
         meant, said = misled(
             planned, conversation, self._profile, lambda name: draw(self._seed, name)
@@ -79,15 +92,46 @@ class Driver:
         )
         return replace(move, said=said) if said and isinstance(move, Use) else move
 
+    def _passed(self, planned: ToolCall, owner: str, conversation: Conversation) -> Move:
+        """Leave a call to its owner, who may not have been told of what was found before.
+
+        That shows when the call comes back unmade. From then on the model speaks before it passes
+        on, which costs a turn.
+        """
+        key = _Recorded(conversation, ()).key(planned)
+        news = self._news(conversation)
+        self._speaks_first = self._speaks_first or self._passed_on[key] > 0
+        if self._speaks_first and news:
+            return ended(f"Next is {owner}, with {planned.name}.", news)
+        self._passed_on[key] += 1
+        return passed_on(planned.name, owner, conversation, news=news, known=self._known())
+
+    def _ended(self, words: str, conversation: Conversation) -> Say:
+        return Say(words) if conversation.team is None else ended(words, self._news(conversation))
+
+    def _known(self) -> list[Exchange]:
+        """Return what the plan has been told so far."""
+        return [] if self._plan is None else self._plan.made()
+
+    def _news(self, conversation: Conversation) -> list[Exchange]:
+        """Return what the model's own tools said and no message tells of."""
+        told = set(map(_text, conversation.reported))
+        handed_in = [e for e in conversation.exchanges if e.call.name == SUBMIT]
+        return [
+            exchange
+            for exchange in (*self._known(), *handed_in[-1:])
+            if exchange.call.name in conversation.offered and _text(exchange) not in told
+        ]
+
     def _next_call(self, conversation: Conversation) -> ToolCall | None:
         recorded = _Recorded(conversation, self._unreadable)
         plan = self._plan_for(conversation.prompt)
         position = 0
         while (call := plan.call(position)) is not None:
             result = recorded.take(call)
-            if result is None and call.name in conversation.offered:
+            if result is None and self._can_be_had(call, recorded.key(call), conversation):
                 return call
-            if result is None and not conversation.offered:
+            if result is None and not conversation.offered and conversation.team is None:
                 return None
             result = result or _not_offered(call)
             try:
@@ -103,6 +147,14 @@ class Driver:
                 return self._next_call(conversation)
             position += 1
         return None
+
+    def _can_be_had(self, call: ToolCall, key: str, conversation: Conversation) -> bool:
+        """Return whether the model can make the call, or can still ask a colleague to."""
+        if call.name in conversation.offered:
+            return True
+        team = conversation.team
+        others = team is not None and team.owners.get(call.name, team.me) != team.me
+        return others and self._passed_on[key] < MAX_TRIES
 
     def _plan_for(self, prompt: str) -> _PlanInProgress:
         if self._plan is None or self._plan.prompt != prompt:
@@ -122,6 +174,14 @@ class _PlanInProgress:
         self._sent: list[ToolResult] = []
         self._calls: list[ToolCall | None] = []
         self._plan = self._started()
+
+    def made(self) -> list[Exchange]:
+        """Return the plan's calls that were answered, oldest first."""
+        return [
+            Exchange(call=call, result=result)
+            for call, result in zip(self._calls, self._sent, strict=False)
+            if call is not None
+        ]
 
     def call(self, position: int) -> ToolCall | None:
         """Return the plan's call at this position, at most one past the last result sent."""
@@ -167,17 +227,25 @@ class _Recorded:
             if (key, result) in unreadable:
                 result = replace(result, is_error=True)
             self._results[key].append(result)
+        self._told: dict[str, deque[ToolResult]] = defaultdict(deque)
+        for exchange in conversation.reported:
+            self._told[self.key(exchange.call)].append(exchange.result)
 
     def take(self, call: ToolCall) -> ToolResult | None:
         """Return the next result of ``call``; None when it has to be made, or made again."""
         results = self._results[self.key(call)]
         for _ in range(MAX_TRIES - 1):
             if not results:
-                return None
+                return self._of_colleagues(call)
             result = results.popleft()
             if not result.is_error:
                 return result
-        return results.popleft() if results else None
+        return results.popleft() if results else self._of_colleagues(call)
+
+    def _of_colleagues(self, call: ToolCall) -> ToolResult | None:
+        """Return what a colleague told of the call, who has tried it often enough."""
+        told = self._told[self.key(call)]
+        return told.popleft() if len(told) > 1 else next(iter(told), None)
 
     def key(self, call: ToolCall) -> str:
         """Return equal text for calls that mean the same.
@@ -242,7 +310,12 @@ def _broken(where: str, error: Exception) -> ModelError:
 
 
 def _submitted(conversation: Conversation) -> bool:
-    return any(e.call.name == SUBMIT and not e.result.is_error for e in conversation.exchanges)
+    made = (*conversation.exchanges, *conversation.reported)
+    return any(e.call.name == SUBMIT and not e.result.is_error for e in made)
+
+
+def _text(exchange: Exchange) -> str:
+    return f"{exchange.call.name} {canonical_json(dict(exchange.call.arguments))}"
 
 
 def _not_offered(call: ToolCall) -> ToolResult:

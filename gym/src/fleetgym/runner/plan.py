@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fleetgym.contracts.condition import CLEAN
 from fleetgym.contracts.errors import SpecError, UnknownName
+from fleetgym.contracts.framework import SINGLE
 from fleetgym.contracts.record import RunKey
 from fleetgym.contracts.specs import load
 from fleetgym.environments import grader_of
@@ -119,8 +120,10 @@ def expand(suite: Suite, registry: Registry, *, any_model: bool = False) -> Plan
     for model in suite.models if not any_model else ():
         registry.model(model)
         _check_policies(model, scenarios)
+    arms = _arms(suite, registry)
+    _check_teams(arms, scenarios)
     factors = Factors(
-        arms=_arms(suite, registry),
+        arms=arms,
         scenarios=chosen,
         conditions=conditions,
         models=suite.models,
@@ -183,17 +186,31 @@ def _with_budget(scenario: Scenario, suite: Suite) -> Scenario:
 
 
 def _arms(suite: Suite, registry: Registry) -> list[Arm]:
-    for framework, topology in itertools.product(suite.frameworks, suite.topologies):
-        offered = registry.framework(framework).spec.topologies
-        if topology not in offered:
+    """Return each framework in those of its own topologies that the suite names."""
+    offered = {name: registry.framework(name).spec.topologies for name in suite.frameworks}
+    every = dict.fromkeys(itertools.chain.from_iterable(offered.values()))
+    chosen = _select("topology", suite.topologies, every)
+    for name, topologies in offered.items():
+        if not set(topologies) & set(chosen):
             raise SpecError(
-                f"Framework {framework!r} has no topology {topology!r}. "
-                f"It has: {', '.join(offered)}."
+                f"Framework {name!r} has none of the topologies {', '.join(chosen)}. "
+                f"It has: {', '.join(topologies)}."
             )
     return [
         Arm(framework, topology)
-        for topology, framework in itertools.product(suite.topologies, suite.frameworks)
+        for topology, framework in itertools.product(chosen, suite.frameworks)
+        if topology in offered[framework]
     ]
+
+
+def _check_teams(arms: Iterable[Arm], scenarios: Iterable[Scenario]) -> None:
+    teams = [arm.topology for arm in arms if arm.topology != SINGLE]
+    alone = [scenario.id for scenario in scenarios if not scenario.team]
+    if teams and alone:
+        raise SpecError(
+            f"The topology {teams[0]!r} needs a team, and {alone[0]} declares none. "
+            "Add `team` to the scenario, or leave one of them out."
+        )
 
 
 class _Keys:

@@ -86,6 +86,8 @@ class Suite(StrictModel):
     description: str = ""
     frameworks: _Names
     topologies: _Names = Field(default=["single"])
+    """Names or patterns; each framework runs those of its own that fit, and has to have one."""
+
     scenarios: _Names
     """Ids, or patterns such as ``cti/*``."""
 

@@ -15,7 +15,7 @@ from fleetgym.contracts.errors import FleetgymError, SpecError
 from fleetgym.contracts.json import canonical_json, digest
 from fleetgym.contracts.tools import ToolCall, ToolResult
 from fleetgym.env import ToolEnv
-from fleetgym.policy.dialect import Conversation, Exchange, Parameters, Say
+from fleetgym.policy.conversation import Conversation, Exchange, Parameters, Say
 from fleetgym.policy.driver import Driver, play
 
 if TYPE_CHECKING:

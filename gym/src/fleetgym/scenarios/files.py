@@ -11,10 +11,11 @@ import math
 from string import Formatter
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, TypeAdapter, ValidationError, field_validator
 
 from fleetgym.contracts.errors import SpecError, UnknownName
 from fleetgym.contracts.scenario import Budget, Scenario
+from fleetgym.contracts.team import COORDINATOR, Role
 from fleetgym.contracts.tools import SUBMIT
 from fleetgym.yaml_model import StrictModel, load_model
 
@@ -35,6 +36,17 @@ class Reference(StrictModel):
 
     sha256: str = Field(pattern=_DIGEST)
     """Of its bytes, so that a changed prompt is a change of the scenario that names it."""
+
+
+class RoleFields(StrictModel):
+    """See :class:`fleetgym.contracts.team.Role`."""
+
+    name: str = Field(pattern=r"^[a-z][a-z_]{1,30}$")
+    summary: str = Field(min_length=1, pattern=r"^[^:\n]*[^.:\n]$")
+    tools: list[str] = Field(min_length=1)
+
+
+_ROLES = TypeAdapter(list[RoleFields])
 
 
 class BudgetFields(StrictModel):
@@ -84,6 +96,9 @@ class ScenarioFile(StrictModel):
     """As ``tools``."""
 
     memory: Reference | None = None
+    team: Reference | None = None
+    """A JSON array of roles; :class:`RoleFields` is one."""
+
     changelog: list[Change] = Field(min_length=1)
     """The newest version last."""
 
@@ -98,7 +113,7 @@ class ScenarioFile(StrictModel):
 
     def references(self) -> Mapping[str, Reference]:
         """Return the files that it names, by field."""
-        fields = ("system", "prompt", "vague_prompt", "memory", "artifact_schema")
+        fields = ("system", "prompt", "vague_prompt", "memory", "team", "artifact_schema")
         return {name: given for name in fields if (given := getattr(self, name)) is not None}
 
 
@@ -151,6 +166,7 @@ def read_scenario(path: Path, held: ScenarioFile | None = None) -> Scenario:
         vague_prompt=_text(path, held.vague_prompt),
         minimal_tools=_ending_in_submit(held.minimal_tools),
         memory=_text(path, held.memory),
+        team=_team(path, held.team),
         source=path,
     )
     _check_variants(path, scenario)
@@ -172,11 +188,31 @@ def _check_variants(path: Path, scenario: Scenario) -> None:
         if name not in scenario.tools:
             unknown = UnknownName("tool", name, scenario.tools)
             raise SpecError(f"{path}: minimal_tools: not among `tools`. {unknown}")
+    _check_team(path, scenario)
     known = _placeholders(path, "prompt", scenario.prompt)
     for name in _placeholders(path, "vague_prompt", scenario.vague_prompt):
         if name not in known:
             unknown = UnknownName("placeholder", name, known)
             raise SpecError(f"{path}: vague_prompt: not in `prompt`. {unknown}")
+
+
+def _check_team(path: Path, scenario: Scenario) -> None:
+    owners: dict[str, str] = {}
+    for role in scenario.team:
+        if role.name == COORDINATOR or role.name in owners.values():
+            raise SpecError(f"{path}: team: {role.name!r} is taken. Choose another name.")
+        for name in role.tools:
+            if name not in scenario.tools:
+                raise SpecError(f"{path}: team: {UnknownName('tool', name, scenario.tools)}")
+            if name in owners:
+                raise SpecError(
+                    f"{path}: team: {role.name!r} and {owners[name]!r} both have {name!r}. "
+                    "A tool belongs to one of them."
+                )
+            owners[name] = role.name
+    if scenario.team and set(owners) != {*scenario.tools}:
+        missing = ", ".join(sorted({*scenario.tools} - set(owners)))
+        raise SpecError(f"{path}: team: nobody has {missing}.")
 
 
 def _placeholders(path: Path, field: str, prompt: str) -> set[str]:
@@ -186,6 +222,20 @@ def _placeholders(path: Path, field: str, prompt: str) -> set[str]:
         raise SpecError(
             f"{path}: {field}: {error}. A brace that is no placeholder's is written twice."
         ) from error
+
+
+def _team(path: Path, reference: Reference | None) -> tuple[Role, ...]:
+    if reference is None:
+        return ()
+    try:
+        roles = _ROLES.validate_json(read_reference(path, reference))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise SpecError(f"{path}: {reference.file!r}: {where}: {first['msg']}.") from error
+    return tuple(
+        Role(name=role.name, summary=role.summary, tools=tuple(role.tools)) for role in roles
+    )
 
 
 def _text(path: Path, reference: Reference | None) -> str:

@@ -11,6 +11,7 @@ import httpx
 from fleetgym.contracts.episode import Brief, ModelEndpoint
 from fleetgym.contracts.errors import EpisodeOver, OperatorError, SandboxError
 from fleetgym.contracts.scenario import Budget
+from fleetgym.contracts.team import Member, Team
 from fleetgym.contracts.tools import SUBMIT, ToolResult, ToolSpec
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class HttpEpisode:
             task=told["task"],
             tools=tuple(ToolSpec(**tool) for tool in told["tools"]),
             artifact_schema=told["artifact_schema"],
+            team=_team(told.get("team")),
         )
         self._budget = Budget(**told["budget"])
         self._seed = int(told["seed"])
@@ -146,6 +148,24 @@ class HttpEpisode:
         if response.is_success:
             return response.json() if response.content else {}
         raise _refusal(response)
+
+
+def _team(told: Mapping[str, Any] | None) -> Team | None:
+    if told is None:
+        return None
+    return Team(
+        coordinator=_member(told["coordinator"]),
+        members=[_member(one) for one in told["members"]],
+    )
+
+
+def _member(told: Mapping[str, Any]) -> Member:
+    return Member(
+        name=told["name"],
+        description=told["description"],
+        system=told["system"],
+        tools=tuple(told["tools"]),
+    )
 
 
 class _TooLargeError(Exception):

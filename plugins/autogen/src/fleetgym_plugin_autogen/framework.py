@@ -1,4 +1,4 @@
-"""AutoGen as its own guide builds an agent: an ``AssistantAgent`` of AgentChat."""
+"""AutoGen as its own guide builds an agent: an ``AssistantAgent`` of AgentChat, or a team."""
 
 from __future__ import annotations
 
@@ -7,24 +7,27 @@ import importlib
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from fleetgym.worker import argument_model
+from fleetgym_plugin_autogen.parts import model_client, tool
+from fleetgym_plugin_autogen.teams import run_team
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fleetgym.contracts.episode import Episode
-    from fleetgym.contracts.tools import ToolSpec
 
 __all__ = ["AutoGen"]
 
 
 class AutoGen:
-    """Runs an ``AssistantAgent``."""
+    """Runs an ``AssistantAgent``, or a team of them."""
 
     name: ClassVar[str] = "autogen"
-    topologies: ClassVar[tuple[str, ...]] = ("single",)
+    topologies: ClassVar[tuple[str, ...]] = ("single", "selector", "swarm", "round_robin")
     defaults: ClassVar[Mapping[str, Any]] = {
+        # Of a team's conversation.
+        "max_messages": 60,
         "max_retries": 2,
+        # Of tools, for each agent and turn.
         "max_rounds": 60,
         "temperature": 0.0,
         "timeout_s": 60.0,
@@ -32,7 +35,12 @@ class AutoGen:
 
     def warm(self) -> None:
         """Import what a run needs."""
-        for module in ("autogen_agentchat.agents", "autogen_ext.models.openai"):
+        for module in (
+            "autogen_agentchat.agents",
+            "autogen_agentchat.conditions",
+            "autogen_agentchat.teams",
+            "autogen_ext.models.openai",
+        ):
             importlib.import_module(module)
 
     def versions(self) -> Mapping[str, str]:
@@ -42,38 +50,19 @@ class AutoGen:
 
     def run(self, episode: Episode, topology: str, parameters: Mapping[str, Any]) -> str:
         """Let the agent act until the model answers without a tool call."""
-        del topology  # there is one
-        return asyncio.run(_run(episode, parameters))
+        if topology != "single":
+            return asyncio.run(run_team(episode, topology, parameters))
+        return asyncio.run(_run_single(episode, parameters))
 
 
-async def _run(episode: Episode, parameters: Mapping[str, Any]) -> str:
+async def _run_single(episode: Episode, parameters: Mapping[str, Any]) -> str:
     from autogen_agentchat.agents import AssistantAgent
-    from autogen_ext.models.openai import OpenAIChatCompletionClient
 
-    endpoint = episode.model()
-    client = OpenAIChatCompletionClient(
-        model=endpoint.model,
-        base_url=endpoint.base_url,
-        api_key=endpoint.api_key,
-        default_headers=dict(endpoint.headers),
-        max_retries=parameters["max_retries"],
-        # What AutoGen cannot know of a model whose name it has not heard of.
-        model_info={
-            "family": "unknown",
-            "function_calling": True,
-            "json_output": True,
-            "multiple_system_messages": True,
-            "structured_output": True,
-            "vision": False,
-        },
-        seed=episode.seed,
-        temperature=parameters["temperature"],
-        timeout=parameters["timeout_s"],
-    )
+    client = model_client(episode, "main", parameters)
     agent = AssistantAgent(
         "main",
         client,
-        tools=[_tool(episode, spec) for spec in episode.brief.tools],
+        tools=[tool(episode, spec, "main") for spec in episode.brief.tools],
         system_message=episode.brief.system,
         # By default it stops after one.
         max_tool_iterations=parameters["max_rounds"],
@@ -81,18 +70,3 @@ async def _run(episode: Episode, parameters: Mapping[str, Any]) -> str:
     result = await agent.run(task=episode.brief.task)
     await client.close()
     return result.messages[-1].to_text()
-
-
-def _tool(episode: Episode, spec: ToolSpec) -> Any:
-    from autogen_core.tools import BaseTool
-
-    arguments_type: Any = argument_model(spec)
-
-    class EpisodeTool(BaseTool[arguments_type, str]):
-        async def run(self, args: Any, cancellation_token: Any) -> str:
-            del cancellation_token  # a call that was sent is made
-            arguments = args.model_dump(exclude_none=True, exclude_unset=True)
-            result = await asyncio.to_thread(episode.call, spec.name, arguments)
-            return result.content
-
-    return EpisodeTool(arguments_type, str, spec.name, spec.description)

@@ -21,7 +21,7 @@ def register_frameworks(register: Callable[[FrameworkSpec], None]) -> None:
             name="autogen",
             entry_point="fleetgym_plugin_autogen.framework:AutoGen",
             distributions=("autogen-agentchat", "autogen-core", "autogen-ext", "openai"),
-            topologies=("single",),
+            topologies=("single", "selector", "swarm", "round_robin"),
             summary="an AssistantAgent of AgentChat, which runs its own tool loop",
         )
     )

@@ -21,7 +21,7 @@ def register_frameworks(register: Callable[[FrameworkSpec], None]) -> None:
             name="crewai",
             entry_point="fleetgym_plugin_crewai.framework:CrewAI",
             distributions=("crewai", "openai"),
-            topologies=("single",),
+            topologies=("single", "sequential", "hierarchical"),
             summary="a Crew of one Agent with one Task",
             environment={
                 # Without the first it takes over the signal handlers, SIGTERM included.

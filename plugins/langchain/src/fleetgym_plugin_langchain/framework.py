@@ -1,4 +1,4 @@
-"""LangChain as its own guide builds an agent: ``create_agent``."""
+"""LangChain as its own guide builds agents: ``create_agent``, and agents as tools of another."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import importlib
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from fleetgym.contracts.episode import passed
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from fleetgym.contracts.episode import Episode
+    from fleetgym.contracts.team import Member
     from fleetgym.contracts.tools import ToolSpec
 
 __all__ = ["LangChain"]
@@ -19,9 +22,10 @@ class LangChain:
     """Runs ``langchain.agents.create_agent``."""
 
     name: ClassVar[str] = "langchain"
-    topologies: ClassVar[tuple[str, ...]] = ("single",)
+    topologies: ClassVar[tuple[str, ...]] = ("single", "subagents")
     defaults: ClassVar[Mapping[str, Any]] = {
         "max_retries": 2,
+        # Of tools, for each agent and request to it.
         "max_rounds": 60,
         "temperature": 0.0,
         "timeout_s": 60.0,
@@ -39,41 +43,76 @@ class LangChain:
 
     def run(self, episode: Episode, topology: str, parameters: Mapping[str, Any]) -> str:
         """Let the agent act until the model answers without a tool call."""
-        from langchain.agents import create_agent
-        from langchain.agents.middleware import ModelCallLimitMiddleware
-        from langchain_openai import ChatOpenAI
-
-        del topology  # there is one
-        endpoint = episode.model()
-        model = ChatOpenAI(
-            model=endpoint.model,
-            base_url=endpoint.base_url,
-            api_key=endpoint.api_key,
-            default_headers=dict(endpoint.headers),
-            max_retries=parameters["max_retries"],
-            seed=episode.seed,
-            stream_usage=True,
-            temperature=parameters["temperature"],
-            timeout=parameters["timeout_s"],
-            use_responses_api=False,  # the gateway speaks chat completions
-        )
-        # Each round of tools is a call, and the answer is one more.
-        limit = ModelCallLimitMiddleware(run_limit=parameters["max_rounds"] + 1)
-        agent = create_agent(
-            model,
-            [_tool(episode, spec) for spec in episode.brief.tools],
-            system_prompt=episode.brief.system,
-            middleware=[limit],
-        )
-        task = {"messages": [{"role": "user", "content": episode.brief.task}]}
-        return agent.invoke(task)["messages"][-1].text
+        brief = episode.brief
+        if topology == "subagents":
+            assert brief.team is not None, "runs of a team are planned for scenarios that have one"
+            lead = brief.team.coordinator
+            tools = [_subagent(episode, one, parameters) for one in brief.team.members]
+            agent = _agent(episode, lead.name, lead.system, tools, parameters)
+        else:
+            tools = [_tool(episode, spec, "main") for spec in brief.tools]
+            agent = _agent(episode, "main", brief.system, tools, parameters)
+        return _answer(agent, brief.task)
 
 
-def _tool(episode: Episode, spec: ToolSpec) -> Any:
+def _agent(
+    episode: Episode,
+    name: str,
+    system: str,
+    tools: Sequence[Any],
+    parameters: Mapping[str, Any],
+) -> Any:
+    from langchain.agents import create_agent
+    from langchain.agents.middleware import ModelCallLimitMiddleware
+    from langchain_openai import ChatOpenAI
+
+    endpoint = episode.model(name)
+    model = ChatOpenAI(
+        model=endpoint.model,
+        base_url=endpoint.base_url,
+        api_key=endpoint.api_key,
+        default_headers=dict(endpoint.headers),
+        max_retries=parameters["max_retries"],
+        seed=episode.seed,
+        stream_usage=True,
+        temperature=parameters["temperature"],
+        timeout=parameters["timeout_s"],
+        use_responses_api=False,  # the gateway speaks chat completions
+    )
+    # Each round of tools is a call, and the answer is one more.
+    limit = ModelCallLimitMiddleware(run_limit=parameters["max_rounds"] + 1)
+    return create_agent(model, tools, system_prompt=system, middleware=[limit], name=name)
+
+
+def _answer(agent: Any, request: str) -> str:
+    task = {"messages": [{"role": "user", "content": request}]}
+    return agent.invoke(task)["messages"][-1].text
+
+
+def _subagent(episode: Episode, member: Member, parameters: Mapping[str, Any]) -> Any:
+    """Return an agent as a tool of the one that coordinates."""
+    from langchain_core.tools import StructuredTool
+
+    team = episode.brief.team
+    assert team is not None, "a member has a team"
+    own = [spec for spec in episode.brief.tools if spec.name in member.tools]
+    tools = [_tool(episode, spec, member.name) for spec in own]
+    agent = _agent(episode, member.name, member.system, tools, parameters)
+
+    def ask(request: str) -> str:
+        episode.emit(passed("handoff", team.coordinator.name, member.name, request))
+        answer = _answer(agent, request)
+        episode.emit(passed("handoff", member.name, team.coordinator.name, answer))
+        return answer
+
+    return StructuredTool.from_function(ask, name=member.name, description=member.description)
+
+
+def _tool(episode: Episode, spec: ToolSpec, agent: str) -> Any:
     from langchain_core.tools import StructuredTool
 
     def call(**arguments: Any) -> str:
-        return episode.call(spec.name, arguments).content
+        return episode.call(spec.name, arguments, agent=agent).content
 
     return StructuredTool.from_function(
         call, name=spec.name, description=spec.description, args_schema=dict(spec.parameters)

@@ -21,7 +21,7 @@ def register_frameworks(register: Callable[[FrameworkSpec], None]) -> None:
             name="langchain",
             entry_point="fleetgym_plugin_langchain.framework:LangChain",
             distributions=("langchain", "langchain-openai", "langgraph", "openai"),
-            topologies=("single",),
+            topologies=("single", "subagents"),
             summary="langchain.agents.create_agent with its call limit as middleware",
             environment={"LANGCHAIN_TRACING_V2": "false", "LANGSMITH_TRACING": "false"},
         )

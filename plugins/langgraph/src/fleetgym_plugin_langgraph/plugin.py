@@ -20,8 +20,15 @@ def register_frameworks(register: Callable[[FrameworkSpec], None]) -> None:
         FrameworkSpec(
             name="langgraph",
             entry_point="fleetgym_plugin_langgraph.framework:LangGraph",
-            distributions=("langgraph", "langgraph-prebuilt", "langchain-openai", "openai"),
-            topologies=("single",),
+            distributions=(
+                "langgraph",
+                "langgraph-prebuilt",
+                "langgraph-supervisor",
+                "langgraph-swarm",
+                "langchain-openai",
+                "openai",
+            ),
+            topologies=("single", "supervisor", "swarm"),
             summary="a StateGraph of a model node and a ToolNode",
             environment={"LANGCHAIN_TRACING_V2": "false", "LANGSMITH_TRACING": "false"},
         )
