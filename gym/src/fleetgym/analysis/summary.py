@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fleetgym.analysis.conditions import ConditionRow, condition_rows
+from fleetgym.analysis.coordination import TeamRow, team_rows
 from fleetgym.analysis.statistics import Estimate, resamples, stratified_mean, wilson
 from fleetgym.contracts.record import Outcome
 
@@ -90,6 +91,9 @@ class Comparison:
     conditions: tuple[ConditionRow, ...]
     """By condition and framework; empty when there is but one condition."""
 
+    teams: tuple[TeamRow, ...]
+    """How agents worked together, by row name; empty without runs of teams."""
+
     notes: tuple[str, ...]
     """What a reader has to know before trusting a difference."""
 
@@ -115,6 +119,7 @@ def summarize(records: Sequence[RunRecord]) -> Comparison:
         voids=tuple((name, len(m)) for name, m in groups.items() if not _scored(m)),
         ceiling=fmean(expert) if expert else None,
         conditions=condition_rows(groups),
+        teams=team_rows(groups),
         notes=tuple(_notes(groups)),
     )
 

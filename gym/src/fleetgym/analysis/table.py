@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from fleetgym.analysis.conditions import ConditionRow
+    from fleetgym.analysis.coordination import TeamRow
     from fleetgym.analysis.statistics import Estimate
     from fleetgym.analysis.summary import Comparison, Row
 
@@ -51,6 +52,8 @@ def render_comparison(comparison: Comparison) -> RenderableType:
     parts.append(Text(_headline(comparison), style="dim"))
     if comparison.rows:
         parts += [_results(comparison), _effort(comparison.rows), _outcomes(comparison.rows)]
+    if comparison.teams:
+        parts.append(_teams(comparison.teams))
     parts += _conditions(comparison.conditions)
     for name, voids in comparison.voids:
         parts.append(Text(f"{name}: all {voids} runs void", style="red"))
@@ -115,6 +118,29 @@ def _outcomes(rows: Sequence[Row]) -> Table:
     for row in rows:
         table.add_row(Text(row.name), *(str(row.outcomes.get(o.value, "·")) for o in occurred))
     return table
+
+
+def _teams(rows: Sequence[TeamRow]) -> Table:
+    """Return what working together took; differences are to the same framework's ``single``."""
+    columns = ("agents", "passed on", "text", "JSON %", "calls", "tokens", "stuck")
+    table = _table("\nteams, per run (calls and tokens: more than single)", *columns)
+    for row in rows:
+        stuck = ", ".join(f"{kind} {runs}" for kind, runs in sorted(row.tangles.items()))
+        table.add_row(
+            Text(row.name),
+            f"{row.agents:.1f}",
+            f"{row.handoffs + row.messages:.1f}",
+            quantity(row.characters),
+            "·" if row.structured is None else f"{row.structured * 100:.0f}",
+            "·" if row.more_calls is None else f"{row.more_calls:+.1f}",
+            "·" if row.more_tokens is None else _signed(row.more_tokens),
+            stuck or "·",
+        )
+    return table
+
+
+def _signed(number: float) -> str:
+    return f"{'-' if number < 0 else '+'}{quantity(abs(number))}"
 
 
 def _conditions(rows: Sequence[ConditionRow]) -> list[Table]:

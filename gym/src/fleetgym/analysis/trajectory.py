@@ -11,6 +11,7 @@ from rich.console import Console, Group
 from rich.padding import Padding
 from rich.text import Text
 
+from fleetgym.analysis.coordination import coordination
 from fleetgym.analysis.summary import banner, group_of
 from fleetgym.analysis.table import megabytes, quantity
 from fleetgym.contracts.condition import FindingKind
@@ -58,6 +59,7 @@ def render_trajectory(record: RunRecord, *, full: bool = False) -> RenderableTyp
     parts: list[RenderableType] = [
         Text(banner([record]), style="bold yellow"),
         *_head(record),
+        *_team(record),
         *_section("task", record.task, full),
     ]
     for step, total in zip(record.steps, totals, strict=True):
@@ -89,6 +91,27 @@ def _head(record: RunRecord) -> Iterable[Text]:
         f"{usage.wall_s:.2f} s · {megabytes(usage.peak_memory_bytes)} MB",
         style="dim",
     )
+
+
+def _team(record: RunRecord) -> Iterable[Text]:
+    """Yield a line for each agent of a team, and one for each way in which it stuck."""
+    found = coordination(record)
+    if found is None:
+        return
+    yield Text(
+        f"{found.handoffs} hand-offs and {found.messages} messages, "
+        f"{quantity(found.characters)} characters, {found.structured} of them JSON",
+        style="dim",
+    )
+    for agent, calls in found.calls.items():
+        yield Text(
+            f"  {visible(agent)}: {calls} model calls of {found.latency_s[agent]:.3f} s, "
+            f"{quantity(found.tokens[agent])} tokens",
+            style="dim",
+        )
+    for tangle in found.tangles:
+        where = "" if tangle.call is None else f" from model call {tangle.call + 1}"
+        yield Text(f"  {tangle.kind}: {visible(', '.join(tangle.agents))}{where}", style="red")
 
 
 def _section(title: str, text: str, full: bool) -> Iterable[RenderableType]:

@@ -233,6 +233,9 @@ class RunRecord(_Frozen):
     task: str = ""
     """What the agent was told."""
 
+    team: list[str] = Field(default_factory=list)
+    """Members with tools; empty for one agent alone."""
+
     trace_id: str = ""
     """32 hexadecimal digits."""
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fleetgym.contracts.errors import FleetgymError, MissingDependency, SandboxError
+from fleetgym.contracts.framework import SINGLE
 from fleetgym.contracts.record import (
     FindingRecord,
     ModelCallRecord,
@@ -36,6 +37,7 @@ from fleetgym.runner.plan import REFERENCE
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from fleetgym.contracts.episode import Brief
     from fleetgym.contracts.record import RunKey, StepRecord
     from fleetgym.contracts.tools import ToolCall
     from fleetgym.env import ToolEnv
@@ -319,6 +321,7 @@ class Attempt:
             ),
             worker=self.worker,
             task=session.brief.task if session else "",
+            team=_team(session.brief) if session and self.key.topology != SINGLE else [],
             trace_id=self.trace.trace_id,
             started_at_utc=self.began_at.isoformat(timespec="milliseconds"),
             manifest=self.lane.manifest(env, self.key.framework),
@@ -327,6 +330,10 @@ class Attempt:
 
 def _shown(step: StepRecord) -> ToolResult:
     return ToolResult(step.content, is_error=step.is_error)
+
+
+def _team(brief: Brief) -> list[str]:
+    return [one.name for one in brief.team.members] if brief.team else []
 
 
 def _score(env: ToolEnv) -> ScoreRecord:
