@@ -115,7 +115,7 @@ def test_a_team_is_compared_with_the_same_framework_alone() -> None:
 def test_tables_show_teams_only_where_there_are_some() -> None:
     team, single = played("a.bababa"), played("m.m.", Outcome.SUCCESS, topology="single")
     text = comparison_text(summarize([team, single]), 120)
-    assert "deadlock 1, ping_pong 1, starvation 1" in text
+    assert "deadlock  ping_pong  starvation" in text
     assert "+5.0" in text
     assert "teams, per run" not in comparison_text(summarize([single]))
     told = trajectory_text(team)

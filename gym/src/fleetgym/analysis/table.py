@@ -53,7 +53,7 @@ def render_comparison(comparison: Comparison) -> RenderableType:
     if comparison.rows:
         parts += [_results(comparison), _effort(comparison.rows), _outcomes(comparison.rows)]
     if comparison.teams:
-        parts.append(_teams(comparison.teams))
+        parts += [_teams(comparison.teams), *_stuck(comparison.teams)]
     parts += _conditions(comparison.conditions)
     for name, voids in comparison.voids:
         parts.append(Text(f"{name}: all {voids} runs void", style="red"))
@@ -122,10 +122,9 @@ def _outcomes(rows: Sequence[Row]) -> Table:
 
 def _teams(rows: Sequence[TeamRow]) -> Table:
     """Return what working together took; differences are to the same framework's ``single``."""
-    columns = ("agents", "passed on", "text", "JSON %", "calls", "tokens", "stuck")
+    columns = ("agents", "passed on", "text", "JSON %", "calls", "tokens")
     table = _table("\nteams, per run (calls and tokens: more than single)", *columns)
     for row in rows:
-        stuck = ", ".join(f"{kind} {runs}" for kind, runs in sorted(row.tangles.items()))
         table.add_row(
             Text(row.name),
             f"{row.agents:.1f}",
@@ -134,9 +133,19 @@ def _teams(rows: Sequence[TeamRow]) -> Table:
             "·" if row.structured is None else f"{row.structured * 100:.0f}",
             "·" if row.more_calls is None else f"{row.more_calls:+.1f}",
             "·" if row.more_tokens is None else _signed(row.more_tokens),
-            stuck or "·",
         )
     return table
+
+
+def _stuck(rows: Sequence[TeamRow]) -> list[Table]:
+    """Return in how many runs a team stuck, by kind; nothing where none did."""
+    kinds = sorted({kind for row in rows for kind in row.tangles})
+    if not kinds:
+        return []
+    table = _table("\nruns in which a team stuck", *kinds)
+    for row in rows:
+        table.add_row(Text(row.name), *(str(row.tangles.get(kind, "·")) for kind in kinds))
+    return [table]
 
 
 def _signed(number: float) -> str:

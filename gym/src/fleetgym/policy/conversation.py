@@ -81,5 +81,8 @@ class Conversation:
     reported: tuple[Exchange, ...] = ()
     """Calls that messages tell of, of whoever made them, each once; oldest first."""
 
+    spoken: bool = False
+    """Whether a colleague has told of calls in plain words, as users speak."""
+
     team: Roster | None = None
     """None when the model is alone."""

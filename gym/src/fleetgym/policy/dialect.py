@@ -22,7 +22,7 @@ from fleetgym.contracts.errors import ModelError
 from fleetgym.contracts.json import canonical_json
 from fleetgym.contracts.tools import ToolCall, ToolResult
 from fleetgym.policy.conversation import Conversation, Exchange, Parameters, Say
-from fleetgym.policy.findings import read_findings, without_findings
+from fleetgym.policy.findings import holds_findings, read_findings, without_findings
 from fleetgym.policy.roster import read_roster
 
 if TYPE_CHECKING:
@@ -98,6 +98,8 @@ def read(body: Mapping[str, Any]) -> Conversation:
         task=_joined(begun, {"user"}),
         exchanges=tuple(exchanges),
         reported=_reported(chat.messages, exchanges, team),
+        spoken=team is not None
+        and any(m.role == "user" and holds_findings(m.text) for m in chat.messages),
         team=team,
         offered={}
         if chat.tool_choice == "none"

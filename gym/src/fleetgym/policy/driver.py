@@ -20,6 +20,7 @@ from fleetgym.contracts.json import canonical_json
 from fleetgym.contracts.tools import SUBMIT, ToolCall, ToolResult
 from fleetgym.policy.blunders import attempt
 from fleetgym.policy.conversation import Conversation, Exchange, Move, Parameters, Say, Use
+from fleetgym.policy.findings import written
 from fleetgym.policy.profiles import Profile, draw
 from fleetgym.policy.teamwork import chosen, ended, passed_on
 from fleetgym.policy.trust import misled
@@ -56,6 +57,7 @@ class Driver:
         self._unreadable: set[tuple[str, ToolResult]] = set()
         self._passed_on = Counter[str]()
         self._speaks_first = False
+        self._spoken: set[str] = set()
 
     @property
     def moves(self) -> int:
@@ -95,16 +97,19 @@ class Driver:
     def _passed(self, planned: ToolCall, owner: str, conversation: Conversation) -> Move:
         """Leave a call to its owner, who may not have been told of what was found before.
 
-        That shows when the call comes back unmade. From then on the model speaks before it passes
-        on, which costs a turn.
+        That shows when the call comes back unmade. Then the model writes what it found beside the
+        hand-over. If that is not heard either, or a colleague has spoken, it speaks before it
+        passes on, now and from then on, which costs a turn.
         """
         key = _Recorded(conversation, ()).key(planned)
-        news = self._news(conversation)
-        self._speaks_first = self._speaks_first or self._passed_on[key] > 0
-        if self._speaks_first and news:
+        tries, news = self._passed_on[key], self._news(conversation)
+        self._speaks_first = self._speaks_first or conversation.spoken or tries > 1
+        if self._speaks_first and (news := self._news(conversation)):
+            self._spoken.update(map(_text, news))
             return ended(f"Next is {owner}, with {planned.name}.", news)
         self._passed_on[key] += 1
-        return passed_on(planned.name, owner, conversation, news=news, known=self._known())
+        move = passed_on(planned.name, owner, conversation, news=news, known=self._known())
+        return replace(move, said=written(news)) if tries and isinstance(move, Use) else move
 
     def _ended(self, words: str, conversation: Conversation) -> Say:
         return Say(words) if conversation.team is None else ended(words, self._news(conversation))
@@ -114,8 +119,11 @@ class Driver:
         return [] if self._plan is None else self._plan.made()
 
     def _news(self, conversation: Conversation) -> list[Exchange]:
-        """Return what the model's own tools said and no message tells of."""
-        told = set(map(_text, conversation.reported))
+        """Return what the model's own tools said and no message tells of.
+
+        For one that speaks first, what it wrote beside a call was told to nobody.
+        """
+        told = self._spoken if self._speaks_first else set(map(_text, conversation.reported))
         handed_in = [e for e in conversation.exchanges if e.call.name == SUBMIT]
         return [
             exchange

@@ -18,7 +18,7 @@ from fleetgym.policy.secrets import without_secrets
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["read_findings", "without_findings", "written"]
+__all__ = ["holds_findings", "read_findings", "without_findings", "written"]
 
 _OPENING = "```findings\n"
 _BLOCK = re.compile(r"```findings\n(.*?)(?:\n```|\Z)", re.DOTALL)
@@ -51,6 +51,11 @@ def read_findings(text: str) -> list[Exchange]:
                 if exchange is not None:
                     found.setdefault(line, exchange)
     return list(found.values())
+
+
+def holds_findings(text: str) -> bool:
+    """Return whether a text tells of calls."""
+    return _OPENING in text
 
 
 def without_findings(text: str) -> str:
