@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
+from jsonschema import validate
 
 from fleetgym.contracts.errors import ModelError
 from fleetgym.contracts.tools import ToolCall, ToolResult
@@ -99,8 +101,147 @@ def test_what_is_not_a_chat_is_refused_with_the_place() -> None:
 
 
 def test_a_move_is_read_back_as_it_was_written() -> None:
-    message, finish_reason = write(Use("look", '{"place":"hall"}'), "call_9")
+    message, finish_reason = write(Use("look", '{"place":"hall"}'), "call_9", chat())
     result = {"role": "tool", "tool_call_id": "call_9", "content": "dark"}
     (exchange,) = read(chat(message, result)).exchanges
     assert (exchange.call, finish_reason) == (ToolCall("look", {"place": "hall"}), "tool_calls")
-    assert write(Say("Done."), "call_9") == ({"role": "assistant", "content": "Done."}, "stop")
+    assert write(Say("Done."), "call_9", chat()) == (
+        {"role": "assistant", "content": "Done."},
+        "stop",
+    )
+
+
+REACT = """Answer as well as you can. You have these tools:
+
+Tool Name: look
+Tool Arguments: {
+  "properties": {"place": {"type": "string"}, "depth": {"default": 3}}
+}
+Tool Description: Looks.
+
+Thought: you should always think about what to do
+Action: the action to take, only one name of [look, submit], just the name
+Action Input: the input to the action, just a JSON object
+Observation: the result of the action"""
+
+
+def test_tools_that_are_asked_for_in_text_are_called_in_text() -> None:
+    body = chat({"role": "system", "content": REACT}, {"role": "user", "content": "Find it."})
+    conversation = read(body)
+    assert set(conversation.offered) == {"look", "submit"}
+    assert conversation.offered["look"].schema_of("depth") == {"default": 3}
+    assert conversation.exchanges == ()
+    message, reason = write(Use("look", '{"place": "hall"}'), "call_1", body)
+    assert (message["content"], reason) == (
+        'Thought: This is what to do next.\nAction: look\nAction Input: {"place": "hall"}',
+        "stop",
+    )
+    said, _ = write(Say("Done."), "call_2", body)
+    assert said["content"].endswith("\nFinal Answer: Done.")
+
+
+HALL = '{"place": "hall", "note": "a } and\\na \\"Thought: x\\""}'
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_what_came_of_calls_in_text_is_read_from_one_message_or_many(apart: bool) -> None:
+    first = f"Thought: First.\nAction: look\nAction Input: {HALL}"
+    seen = "Observation: dark\n\nThought of as cold"
+    second = "Thought: Then.\nAction: look\nAction Input: {}"
+    texts = [first, f"{seen}\n", second, "Observation: Error: no place"]
+    if not apart:
+        texts = ["\n".join(texts)]
+    roles = ("assistant", "user") * 3
+    texts.append("Look at the result and go on.")
+    turns = [{"role": role, "content": text} for role, text in zip(roles, texts, strict=False)]
+    begun = [{"role": "system", "content": REACT}, {"role": "user", "content": "Find it."}]
+    found = read(chat(*begun, *turns)).exchanges
+    assert [(e.call.name, e.result.content, e.result.is_error) for e in found] == [
+        ("look", "dark\n\nThought of as cold", False),
+        ("look", "Error: no place", True),
+    ]
+    assert found[0].call.arguments["note"] == 'a } and\na "Thought: x"'
+
+
+@pytest.mark.parametrize("result", ['{"place": ["dark"]}', "It is dark.\n\nAnd cold."])
+def test_a_reminder_of_the_form_is_no_part_of_a_result(result: str) -> None:
+    told = f"Action: look\nAction Input: {{}}\nObservation: {result}\n\n{REACT[30:]}"
+    begun = {"role": "system", "content": REACT}
+    (found,) = read(chat(begun, {"role": "assistant", "content": told})).exchanges
+    assert found.result.content == result
+
+
+def observed(text: str) -> list[dict[str, Any]]:
+    call = {
+        "id": "1",
+        "type": "function",
+        "function": {"name": "look", "arguments": {"place": "x"}},
+    }
+    return [
+        {"role": "assistant", "content": [{"type": "text", "text": f"Calling tools:\n{[call]}"}]},
+        {"role": "user", "content": [{"type": "text", "text": text}]},
+    ]
+
+
+def test_results_may_come_as_words_of_the_user() -> None:
+    begun = {"role": "user", "content": "Find it."}
+    turns = observed("Observation:\ndark") + observed("Call id: 1\nError:\nno place\nNow retry.")
+    found = read(chat(begun, *turns)).exchanges
+    assert found == (
+        Exchange(call=ToolCall("look", {"place": "x"}), result=ToolResult("dark")),
+        Exchange(
+            call=ToolCall("look", {"place": "x"}),
+            result=ToolResult("Error: no place\nNow retry.", is_error=True),
+        ),
+    )
+    torn = [
+        {"role": "assistant", "content": "Calling tools:\n[{'id': "},
+        observed("Observation:\n")[1],
+    ]
+    assert read(chat(begun, *torn)).exchanges == ()
+
+
+def test_where_a_tool_has_to_be_called_the_last_word_is_one() -> None:
+    final = {
+        "type": "function",
+        "function": {
+            "name": "final_answer",
+            "parameters": {"type": "object", "properties": {"answer": {"type": "string"}}},
+        },
+    }
+    message, _ = write(Say("Done."), "call_1", chat(tools=[final], tool_choice="required"))
+    (call,) = message["tool_calls"]
+    assert call["function"] == {"name": "final_answer", "arguments": '{"answer": "Done."}'}
+    message, _ = write(Say("Done."), "call_1", chat(tools=[final], tool_choice="auto"))
+    assert message["content"] == "Done."
+
+
+_FORMATS: list[tuple[dict[str, Any], Any]] = [
+    ({"type": "object", "properties": {"text": {"type": "string"}}}, {"text": "Done."}),
+    (
+        {
+            "$defs": {"Step": {"type": "object", "properties": {"kind": {"enum": ["a", "b"]}}}},
+            "type": "object",
+            "properties": {
+                "steps": {"type": "array", "minItems": 2, "items": {"$ref": "#/$defs/Step"}},
+                "more": {"type": "array", "items": {"type": "integer"}},
+                "count": {"type": "integer", "minimum": 3},
+                "maybe": {"anyOf": [{"type": "null"}, {"type": "string"}]},
+                "sure": {"type": "boolean"},
+            },
+        },
+        {"steps": [{"kind": "a"}] * 2, "more": [], "count": 3, "maybe": None, "sure": False},
+    ),
+    ({"$ref": "#/$defs/Loop", "$defs": {"Loop": {"$ref": "#/$defs/Loop"}}}, None),
+]
+
+
+@pytest.mark.parametrize(("schema", "expected"), _FORMATS)
+def test_words_are_put_into_the_form_that_is_asked_for(schema: Any, expected: Any) -> None:
+    wanted = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+    message, _ = write(Say("Done."), "call_1", chat(response_format=wanted))
+    assert json.loads(message["content"]) == expected
+    if expected is not None:
+        validate(expected, schema)
+    message, _ = write(Say("Done."), "call_1", chat(response_format={"type": "json_object"}))
+    assert json.loads(message["content"]) == {"answer": "Done."}

@@ -47,7 +47,9 @@ class PolicyUpstream:
         conversation = dialect.read(request.body)
         name = f"{self._seed}/{request.agent}/{driver.moves}"
         identity = hashlib.sha256(name.encode()).hexdigest()[:24]
-        message, finish_reason = dialect.write(driver.move(conversation), f"call_{identity}")
+        message, finish_reason = dialect.write(
+            driver.move(conversation), f"call_{identity}", request.body
+        )
         head = {"id": f"chatcmpl-{identity}", "created": 0, "model": request.body["model"]}
         usage = _usage(request.body, message)
         if request.streamed:

@@ -1,9 +1,14 @@
 """How a chat request tells what has happened, and how a move is put into the answer.
 
-Everything that depends on the form of the messages is here, so that what follows a plan never
-sees a message. This is the native form: tools are offered in ``tools``, called by ``tool_calls``
-and answered by messages of the role ``tool``. Another form is another pair of :func:`read` and
-:func:`write`.
+Everything that depends on the form of the messages is here and in the modules that this one asks,
+so that what follows a plan never sees a message. Which form a request has, it shows by itself:
+
+- tools are offered in ``tools``, called by ``tool_calls`` and answered by messages of the role
+  ``tool``;
+- or answered by users (:mod:`fleetgym.policy.observed`), where the last word is a tool, too;
+- or there are no ``tools``, and the prompt asks for ``Action`` and ``Action Input`` in plain text
+  (:mod:`fleetgym.policy.react`);
+- and words may have to be JSON (:mod:`fleetgym.policy.structured`).
 
 A chat request has no flag for a failed call, so failure is read from the result's first words.
 Results that are JSON are never taken for failures: what an ``error`` inside means is the tool's
@@ -21,9 +26,12 @@ from pydantic import BaseModel, Field, ValidationError
 from fleetgym.contracts.errors import ModelError
 from fleetgym.contracts.json import canonical_json
 from fleetgym.contracts.tools import ToolCall, ToolResult
-from fleetgym.policy.conversation import Conversation, Exchange, Parameters, Say
+from fleetgym.policy.conversation import Conversation, Exchange, Parameters, Use
 from fleetgym.policy.findings import holds_findings, read_findings, without_findings
+from fleetgym.policy.observed import observed
+from fleetgym.policy.react import asks_for_text, observations, offered_in, written_out
 from fleetgym.policy.roster import read_roster
+from fleetgym.policy.structured import put_into
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence, Set
@@ -76,6 +84,7 @@ class _Body(BaseModel):
     messages: list[_Message]
     tools: list[_Tool] | None = None
     tool_choice: str | dict[str, Any] | None = None
+    response_format: dict[str, Any] | None = None
 
 
 def read(body: Mapping[str, Any]) -> Conversation:
@@ -91,7 +100,8 @@ def read(body: Mapping[str, Any]) -> Conversation:
         where = ".".join(str(part) for part in first["loc"])
         raise ModelError(f"{where}: {first['msg']}.", status=400) from None
     begun = _begun(chat.messages)
-    exchanges = _exchanges(chat.messages)
+    text_form = _asks_for_text(chat)
+    exchanges = _in_text(chat.messages) if text_form else _exchanges(chat.messages)
     team = read_roster("\n".join(m.text for m in chat.messages if m.role in _TOLD))
     return Conversation(
         prompt=_joined(begun, _TOLD),
@@ -101,20 +111,56 @@ def read(body: Mapping[str, Any]) -> Conversation:
         spoken=team is not None
         and any(m.role == "user" and holds_findings(m.text) for m in chat.messages),
         team=team,
-        offered={}
-        if chat.tool_choice == "none"
-        else {t.function.name: t.function.parameters for t in chat.tools or [] if t.function},
+        offered=offered_in(_joined(begun, _TOLD)) if text_form else _offered(chat),
     )
 
 
-def write(move: Move, call_id: str) -> tuple[dict[str, Any], str]:
-    """Return the assistant message that makes ``move``, and its finish reason."""
-    if isinstance(move, Say):
-        return {"role": "assistant", "content": move.text}, "stop"
+def write(move: Move, call_id: str, body: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    """Return the assistant message that makes ``move``, and its finish reason.
+
+    Args:
+        move: What the model does.
+        call_id: Names the call, if it makes one.
+        body: The request, as :func:`read` took it.
+    """
+    if isinstance(move, Use) and body.get("tools"):
+        return _call(move, call_id), "tool_calls"
+    chat = _Body.model_validate(body)
+    if _asks_for_text(chat):
+        return {"role": "assistant", "content": written_out(move)}, "stop"
+    if isinstance(move, Use):
+        return _call(move, call_id), "tool_calls"
+    last = _last_word(chat) if chat.tool_choice == "required" else None
+    if last is not None:
+        name, argument = last
+        words = json.dumps({argument: move.text}, ensure_ascii=False)
+        return _call(Use(name, words), call_id), "tool_calls"
+    content = put_into(chat.response_format or {}, move.text)
+    return {"role": "assistant", "content": content}, "stop"
+
+
+def _call(move: Use, call_id: str) -> dict[str, Any]:
     function = {"name": move.name, "arguments": move.arguments}
     tool_call = {"id": call_id, "type": "function", "function": function}
-    message = {"role": "assistant", "content": move.said or None, "tool_calls": [tool_call]}
-    return message, "tool_calls"
+    return {"role": "assistant", "content": move.said or None, "tool_calls": [tool_call]}
+
+
+def _offered(chat: _Body) -> dict[str, Parameters]:
+    if chat.tool_choice == "none":
+        return {}
+    return {t.function.name: t.function.parameters for t in chat.tools or [] if t.function}
+
+
+def _asks_for_text(chat: _Body) -> bool:
+    return not chat.tools and any(m.role in _TOLD and asks_for_text(m.text) for m in chat.messages)
+
+
+def _last_word(chat: _Body) -> tuple[str, str] | None:
+    """Return the tool that takes the last word where a tool has to be called, and its parameter."""
+    for name, parameters in _offered(chat).items():
+        if "final" in name.lower() and parameters.properties:
+            return name, next(iter(parameters.properties))
+    return None
 
 
 def _begun(messages: list[_Message]) -> list[_Message]:
@@ -146,12 +192,25 @@ def _reported(
 
 def _exchanges(messages: list[_Message]) -> list[Exchange]:
     results = {m.tool_call_id: _result(m.text) for m in messages if m.role == "tool"}
-    found: list[Exchange] = []
+    found = [
+        Exchange(call=ToolCall(name, arguments), result=_result(result))
+        for name, arguments, result in observed([(m.role, m.text) for m in messages])
+    ]
     for tool_call in (c for m in messages for c in m.tool_calls or ()):
         result = results.get(tool_call.id)
         arguments = _arguments(tool_call.function.arguments) if tool_call.function else None
         if result is not None and tool_call.function is not None and arguments is not None:
             found.append(Exchange(call=ToolCall(tool_call.function.name, arguments), result=result))
+    return found
+
+
+def _in_text(messages: list[_Message]) -> list[Exchange]:
+    """Return the calls that stand in texts, with their results."""
+    found: list[Exchange] = []
+    for name, given, result in observations([m.text for m in messages]):
+        arguments = _arguments(given)
+        if arguments is not None:
+            found.append(Exchange(call=ToolCall(name, arguments), result=_result(result)))
     return found
 
 
