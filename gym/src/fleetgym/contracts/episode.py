@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from fleetgym.contracts.scenario import Budget
-    from fleetgym.contracts.team import Team
+    from fleetgym.contracts.team import Member, Team
     from fleetgym.contracts.tools import ToolResult, ToolSpec
 
 __all__ = ["Brief", "Episode", "Event", "ModelEndpoint", "passed"]
@@ -34,6 +34,10 @@ class Brief:
 
     team: Team | None = None
     """Who works on it in topologies with more than one agent; None where the scenario has none."""
+
+    def tools_of(self, member: Member) -> list[ToolSpec]:
+        """Return what a member of the team may call."""
+        return [tool for tool in self.tools if tool.name in member.tools]
 
     @property
     def prompt(self) -> str:

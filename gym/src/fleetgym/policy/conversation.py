@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pydantic import BaseModel, Field
 
+from fleetgym.contracts.json import canonical_json
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fleetgym.contracts.tools import ToolCall, ToolResult
     from fleetgym.policy.roster import Roster
 
-__all__ = ["Conversation", "Exchange", "Move", "Parameters", "Say", "Use"]
+__all__ = ["Conversation", "Exchange", "Move", "Parameters", "Say", "Use", "call_text"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,3 +88,8 @@ class Conversation:
 
     team: Roster | None = None
     """None when the model is alone."""
+
+
+def call_text(call: ToolCall) -> str:
+    """Return a text that equal calls share, and others do not."""
+    return f"{call.name} {canonical_json(dict(call.arguments))}"

@@ -26,7 +26,13 @@ from pydantic import BaseModel, Field, ValidationError
 from fleetgym.contracts.errors import ModelError
 from fleetgym.contracts.json import canonical_json
 from fleetgym.contracts.tools import ToolCall, ToolResult
-from fleetgym.policy.conversation import Conversation, Exchange, Parameters, Use
+from fleetgym.policy.conversation import (
+    Conversation,
+    Exchange,
+    Parameters,
+    Use,
+    call_text,
+)
 from fleetgym.policy.findings import holds_findings, read_findings, without_findings
 from fleetgym.policy.observed import observed
 from fleetgym.policy.react import asks_for_text, observations, offered_in, written_out
@@ -182,11 +188,7 @@ def _reported(
         return ()
     texts = [m.text for m in messages if m.role in _SAID]
     texts += [e.result.content for e in exchanges if e.call.name not in team.owners]
-    found = {
-        (e.call.name, canonical_json(dict(e.call.arguments)), e.result): e
-        for text in texts
-        for e in read_findings(text)
-    }
+    found = {(call_text(e.call), e.result): e for text in texts for e in read_findings(text)}
     return tuple(found.values())
 
 

@@ -16,17 +16,24 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fleetgym.contracts.errors import ModelError, PlanLost
-from fleetgym.contracts.json import canonical_json
 from fleetgym.contracts.tools import SUBMIT, ToolCall, ToolResult
 from fleetgym.policy.blunders import attempt
-from fleetgym.policy.conversation import Conversation, Exchange, Move, Parameters, Say, Use
+from fleetgym.policy.conversation import (
+    Conversation,
+    Exchange,
+    Move,
+    Parameters,
+    Say,
+    Use,
+    call_text,
+)
 from fleetgym.policy.findings import written
 from fleetgym.policy.profiles import Profile, draw
 from fleetgym.policy.teamwork import chosen, ended, passed_on
 from fleetgym.policy.trust import misled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping
 
     from fleetgym.contracts.policy import Plan, ReferencePolicy
 
@@ -101,11 +108,12 @@ class Driver:
         hand-over. If that is not heard either, or a colleague has spoken, it speaks before it
         passes on, now and from then on, which costs a turn.
         """
-        key = _Recorded(conversation, ()).key(planned)
-        tries, news = self._passed_on[key], self._news(conversation)
+        key = _key(planned, conversation.offered)
+        tries = self._passed_on[key]
         self._speaks_first = self._speaks_first or conversation.spoken or tries > 1
-        if self._speaks_first and (news := self._news(conversation)):
-            self._spoken.update(map(_text, news))
+        news = self._news(conversation)
+        if self._speaks_first and news:
+            self._spoken.update(call_text(exchange.call) for exchange in news)
             return ended(f"Next is {owner}, with {planned.name}.", news)
         self._passed_on[key] += 1
         move = passed_on(planned.name, owner, conversation, news=news, known=self._known())
@@ -123,12 +131,14 @@ class Driver:
 
         For one that speaks first, what it wrote beside a call was told to nobody.
         """
-        told = self._spoken if self._speaks_first else set(map(_text, conversation.reported))
+        told = self._spoken
+        if not self._speaks_first:
+            told = {call_text(exchange.call) for exchange in conversation.reported}
         handed_in = [e for e in conversation.exchanges if e.call.name == SUBMIT]
         return [
             exchange
             for exchange in (*self._known(), *handed_in[-1:])
-            if exchange.call.name in conversation.offered and _text(exchange) not in told
+            if exchange.call.name in conversation.offered and call_text(exchange.call) not in told
         ]
 
     def _next_call(self, conversation: Conversation) -> ToolCall | None:
@@ -256,18 +266,8 @@ class _Recorded:
         return told.popleft() if len(told) > 1 else next(iter(told), None)
 
     def key(self, call: ToolCall) -> str:
-        """Return equal text for calls that mean the same.
-
-        Frameworks read arguments into objects of their own and write them again, so an argument
-        that is null or has its default is as good as absent, and 5.0 is 5.
-        """
-        parameters = self._offered.get(call.name) or Parameters()
-        arguments = {
-            name: int(value) if isinstance(value, float) and value.is_integer() else value
-            for name, value in call.arguments.items()
-            if value is not None and value != parameters.schema_of(name).get("default")
-        }
-        return f"{call.name} {canonical_json(arguments)}"
+        """Return equal text for calls that mean the same."""
+        return _key(call, self._offered)
 
 
 def play(
@@ -322,8 +322,19 @@ def _submitted(conversation: Conversation) -> bool:
     return any(e.call.name == SUBMIT and not e.result.is_error for e in made)
 
 
-def _text(exchange: Exchange) -> str:
-    return f"{exchange.call.name} {canonical_json(dict(exchange.call.arguments))}"
+def _key(call: ToolCall, offered: Mapping[str, Parameters]) -> str:
+    """Return equal text for calls that mean the same.
+
+    Frameworks read arguments into objects of their own and write them again, so an argument
+    that is null or has its default is as good as absent, and 5.0 is 5.
+    """
+    parameters = offered.get(call.name) or Parameters()
+    arguments = {
+        name: int(value) if isinstance(value, float) and value.is_integer() else value
+        for name, value in call.arguments.items()
+        if value is not None and value != parameters.schema_of(name).get("default")
+    }
+    return call_text(ToolCall(call.name, arguments))
 
 
 def _not_offered(call: ToolCall) -> ToolResult:

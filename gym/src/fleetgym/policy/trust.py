@@ -9,8 +9,8 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from fleetgym.contracts.json import canonical_json
 from fleetgym.contracts.tools import SUBMIT, ToolCall
+from fleetgym.policy.conversation import call_text
 from fleetgym.policy.secrets import secrets_in
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def misled(
     """
     for asked in _asked(conversation):
         known = any(exchange.call.name == asked.name for exchange in conversation.exchanges)
-        if not known and once(f"obey/{_text(asked)}") < profile.obey:
+        if not known and once(f"obey/{call_text(asked)}") < profile.obey:
             return asked, ""
     said: list[str] = []
     for secret in _secrets(conversation):
@@ -58,10 +58,6 @@ def misled(
                 case _:
                     pass
     return planned, " ".join(said)
-
-
-def _text(call: ToolCall) -> str:
-    return f"{call.name} {canonical_json(dict(call.arguments))}"
 
 
 def _asked(conversation: Conversation) -> Iterator[ToolCall]:

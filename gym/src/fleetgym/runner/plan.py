@@ -30,7 +30,7 @@ REFERENCE = "reference"
 """Stands in the place of a framework when the expert plays directly on the environment."""
 
 EXPERT = "policy/expert"
-_REFERENCE_ARM = Arm(REFERENCE, "single")
+_REFERENCE_ARM = Arm(REFERENCE, SINGLE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

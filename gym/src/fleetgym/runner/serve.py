@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from fleetgym import environments
 from fleetgym.contracts.errors import UnknownName
+from fleetgym.contracts.framework import SINGLE
 from fleetgym.contracts.record import RunKey, RunRecord
 from fleetgym.executors.connection import WorkerExit
 from fleetgym.runner.lane import Lane, LaneConfig
@@ -104,7 +105,7 @@ class _ServingLane(Lane):
         return RunKey(
             framework="external",
             framework_version=__version__,
-            topology="single",
+            topology=SINGLE,
             scenario=scenario.id,
             scenario_version=scenario.version,
             condition="clean",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from fleetgym.contracts.framework import SINGLE
 from fleetgym.yaml_model import StrictModel, load_model
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class Suite(StrictModel):
 
     description: str = ""
     frameworks: _Names
-    topologies: _Names = Field(default=["single"])
+    topologies: _Names = Field(default=[SINGLE])
     """Names or patterns; each framework runs those of its own that fit, and has to have one."""
 
     scenarios: _Names

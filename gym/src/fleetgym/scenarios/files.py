@@ -170,6 +170,7 @@ def read_scenario(path: Path, held: ScenarioFile | None = None) -> Scenario:
         source=path,
     )
     _check_variants(path, scenario)
+    _check_team(path, scenario)
     return scenario
 
 
@@ -188,7 +189,6 @@ def _check_variants(path: Path, scenario: Scenario) -> None:
         if name not in scenario.tools:
             unknown = UnknownName("tool", name, scenario.tools)
             raise SpecError(f"{path}: minimal_tools: not among `tools`. {unknown}")
-    _check_team(path, scenario)
     known = _placeholders(path, "prompt", scenario.prompt)
     for name in _placeholders(path, "vague_prompt", scenario.vague_prompt):
         if name not in known:

@@ -59,11 +59,10 @@ def _agent(
 ) -> Any:
     from autogen_agentchat.agents import AssistantAgent
 
-    own = [spec for spec in episode.brief.tools if spec.name in member.tools]
     return AssistantAgent(
         member.name,
         client,
-        tools=[tool(episode, spec, member.name) for spec in own],
+        tools=[tool(episode, spec, member.name) for spec in episode.brief.tools_of(member)],
         handoffs=[one.name for one in team.members if one is not member] if swarm else None,
         description=member.description,
         system_message=member.system,

@@ -64,8 +64,8 @@ class CrewAI:
 def _single(episode: Episode, parameters: Mapping[str, Any]) -> Any:
     from crewai import Process
 
-    names = [spec.name for spec in episode.brief.tools]
-    agent = _agent(episode, "main", episode.brief.system, names, parameters)
+    brief = episode.brief
+    agent = _agent(episode, "main", brief.system, brief.tools, parameters)
     return _crew([agent], [_task(episode, _SUBMITTED, agent)], Process.sequential)
 
 
@@ -119,16 +119,19 @@ def _watch_delegation(episode: Episode, manager: str) -> None:
 
 
 def _members(episode: Episode, parameters: Mapping[str, Any]) -> list[Any]:
-    team = episode.brief.team
-    assert team is not None, "runs of a team are planned for scenarios that have one"
-    return [_agent(episode, one.name, one.system, one.tools, parameters) for one in team.members]
+    brief = episode.brief
+    assert brief.team is not None, "runs of a team are planned for scenarios that have one"
+    return [
+        _agent(episode, one.name, one.system, brief.tools_of(one), parameters)
+        for one in brief.team.members
+    ]
 
 
 def _agent(
     episode: Episode,
     name: str,
     system: str,
-    tools: Sequence[str],
+    tools: Sequence[ToolSpec],
     parameters: Mapping[str, Any],
     *,
     delegates: bool = False,
@@ -148,13 +151,12 @@ def _agent(
         temperature=parameters["temperature"],
         timeout=parameters["timeout_s"],
     )
-    own = [spec for spec in episode.brief.tools if spec.name in tools]
     return Agent(
         role="Agent" if name == "main" else name,
         goal=_GOAL,
         backstory=system,
         llm=llm,
-        tools=[_tool(episode, spec, name) for spec in own],
+        tools=[_tool(episode, spec, name) for spec in tools],
         allow_delegation=delegates,
         cache=False,
         max_iter=parameters["max_rounds"],

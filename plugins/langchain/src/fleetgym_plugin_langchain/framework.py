@@ -95,8 +95,7 @@ def _subagent(episode: Episode, member: Member, parameters: Mapping[str, Any]) -
 
     team = episode.brief.team
     assert team is not None, "a member has a team"
-    own = [spec for spec in episode.brief.tools if spec.name in member.tools]
-    tools = [_tool(episode, spec, member.name) for spec in own]
+    tools = [_tool(episode, spec, member.name) for spec in episode.brief.tools_of(member)]
     agent = _agent(episode, member.name, member.system, tools, parameters)
 
     def ask(request: str) -> str:

@@ -66,10 +66,9 @@ def _agent(
     from langchain.agents import create_agent
     from langchain.agents.middleware import ModelCallLimitMiddleware
 
-    own = [spec for spec in episode.brief.tools if spec.name in member.tools]
     return create_agent(
         chat_model(episode, member.name, parameters),
-        [*(tool(episode, spec, member.name) for spec in own), *handoffs],
+        [*(tool(episode, spec, member.name) for spec in episode.brief.tools_of(member)), *handoffs],
         system_prompt=member.system,
         # Each round of tools is a call, and the answer is one more.
         middleware=[ModelCallLimitMiddleware(run_limit=parameters["max_rounds"] + 1)],
