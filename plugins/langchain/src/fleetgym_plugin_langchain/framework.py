@@ -81,7 +81,9 @@ def _agent(
     )
     # Each round of tools is a call, and the answer is one more.
     limit = ModelCallLimitMiddleware(run_limit=parameters["max_rounds"] + 1)
-    return create_agent(model, tools, system_prompt=system, middleware=[limit], name=name)
+    # A name stands in each of its messages; one agent alone needs none.
+    called = None if name == "main" else name
+    return create_agent(model, tools, system_prompt=system, middleware=[limit], name=called)
 
 
 def _answer(agent: Any, request: str) -> str:
