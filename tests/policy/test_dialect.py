@@ -245,3 +245,48 @@ def test_words_are_put_into_the_form_that_is_asked_for(schema: Any, expected: An
         validate(expected, schema)
     message, _ = write(Say("Done."), "call_1", chat(response_format={"type": "json_object"}))
     assert json.loads(message["content"]) == {"answer": "Done."}
+
+
+LOOKS = [{"type": "function", "function": {"name": "look"}}]
+
+
+def test_several_calls_are_written_as_one_answer_with_an_identity_each() -> None:
+    move = Use("look", '{"place": "hall"}', beside=(Use("look", '{"place": "attic"}'),))
+    message, reason = write(move, "call_7", chat({"role": "user", "content": "go"}, tools=LOOKS))
+    assert reason == "tool_calls"
+    assert [(c["id"], c["function"]["arguments"]) for c in message["tool_calls"]] == [
+        ("call_7", '{"place": "hall"}'),
+        ("call_7_1", '{"place": "attic"}'),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("more", "several"),
+    [
+        pytest.param({"tools": LOOKS}, True, id="native tools"),
+        pytest.param({"tools": LOOKS, "parallel_tool_calls": True}, True, id="asked for"),
+        pytest.param({"tools": LOOKS, "parallel_tool_calls": False}, False, id="forbidden"),
+        pytest.param({}, False, id="no tools"),
+        pytest.param(
+            {
+                "tools": [
+                    *LOOKS,
+                    {
+                        "type": "function",
+                        "function": {
+                            "name": "final_answer",
+                            "parameters": {"properties": {"answer": {"type": "string"}}},
+                        },
+                    },
+                ],
+                "tool_choice": "required",
+            },
+            False,
+            id="results come as words, which nobody could tell apart",
+        ),
+    ],
+)
+def test_a_request_says_whether_several_calls_may_be_asked_for(
+    more: dict[str, Any], several: bool
+) -> None:
+    assert read(chat({"role": "user", "content": "go"}, **more)).several is several

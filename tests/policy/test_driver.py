@@ -1,13 +1,26 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from fleetgym.contracts.errors import ModelError, PlanLost
+from fleetgym.contracts.policy import ask_all
 from fleetgym.contracts.tools import ToolCall, ToolResult
-from fleetgym.policy import EXPERT, Conversation, Driver, Exchange, Move, Say, Use, play
+from fleetgym.policy import (
+    EXPERT,
+    PARALLEL,
+    Conversation,
+    Driver,
+    Exchange,
+    Move,
+    Profile,
+    Say,
+    Use,
+    play,
+)
 from fleetgym.policy.conversation import Parameters
 from fleetgym.policy.driver import MAX_TRIES
 
@@ -207,3 +220,54 @@ def test_a_plan_that_is_lost_tries_again_and_then_stops() -> None:
     play(Lost(), "Find it.", call)
 
     assert asked == [ToolCall("look", {"place": "here"})] * 3
+
+
+class Surveyor:
+    """Looks at three places that have nothing to do with each other, and hands in what it saw."""
+
+    def plan(self, prompt: str) -> Plan:
+        del prompt
+        seen = yield from ask_all([LOOK_HALL, LOOK_CELLAR, LOOK_ATTIC])
+        yield ToolCall("submit", {"answer": json.dumps(seen)})
+
+
+def together_move(
+    *exchanges: tuple[ToolCall, ToolResult], several: bool = True, profile: Profile = PARALLEL
+) -> Move:
+    return Driver(Surveyor(), profile, 0).move(replace(told(*exchanges), several=several))
+
+
+def test_independent_calls_are_asked_for_together() -> None:
+    assert together_move() == replace(use(LOOK_HALL), beside=(use(LOOK_CELLAR), use(LOOK_ATTIC)))
+
+
+@pytest.mark.parametrize(
+    ("several", "profile"),
+    [
+        pytest.param(False, PARALLEL, id="the request does not let it"),
+        pytest.param(True, EXPERT, id="the profile does not"),
+    ],
+)
+def test_else_they_are_asked_for_one_by_one(several: bool, profile: Profile) -> None:
+    assert together_move(several=several, profile=profile) == use(LOOK_HALL)
+
+
+def test_no_more_calls_than_the_profile_says_are_asked_for_at_once() -> None:
+    assert together_move(profile=Profile(at_once=2)) == replace(
+        use(LOOK_HALL), beside=(use(LOOK_CELLAR),)
+    )
+
+
+def test_of_several_calls_the_one_that_failed_is_made_again() -> None:
+    exchanges = [(LOOK_HALL, FAILED), (LOOK_CELLAR, TO_ATTIC), (LOOK_ATTIC, TO_ATTIC)]
+    assert together_move(*exchanges) == use(LOOK_HALL)
+
+
+def test_a_plan_is_lost_at_the_first_of_several_calls_that_is_refused_for_good() -> None:
+    given_up = together_move(*[(LOOK_HALL, FAILED)] * MAX_TRIES, (LOOK_CELLAR, TO_ATTIC))
+    assert given_up == Say("There is nothing more that I can do.")
+
+
+def test_an_answer_in_which_something_goes_wrong_asks_for_one_call() -> None:
+    move = together_move(profile=Profile(at_once=8, unknown_tool=1.0))
+    assert move == Use("run_look", use(LOOK_HALL).arguments)

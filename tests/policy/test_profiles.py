@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from fleetgym.policy import (
     EXPERT,
     GULLIBLE,
     LADDER,
+    PARALLEL,
     Driver,
     Move,
     Profile,
@@ -76,7 +77,7 @@ def run(profile: Profile, seed: int) -> tuple[list[Move], float]:
 def first_move(**modes: float) -> Move:
     past = (Exchange(call=ToolCall("read", {"page": 0}), result=ToolResult("{}")),)
     conversation = Conversation(prompt="x", exchanges=past, offered=TOOLS)
-    return Driver(Reader(), Profile(**modes), 0).move(conversation)
+    return Driver(Reader(), replace(EXPERT, **modes), 0).move(conversation)
 
 
 def test_the_expert_makes_the_plans_calls_and_no_others() -> None:
@@ -105,7 +106,7 @@ def test_the_worse_profile_errs_wherever_the_better_one_does() -> None:
         getattr(better, mode.name) < getattr(worse, mode.name)
         for better, worse in pairwise(LADDER.values())
         for mode in fields(Profile)
-        if mode.name not in {"obey", "leak"}  # what a stranger's text brings about, not skill
+        if mode.name not in {"at_once", "obey", "leak"}  # habits, not skill
     )
 
 
@@ -170,6 +171,11 @@ def test_a_profile_takes_probabilities_only() -> None:
         Profile(repeat=1.5)
 
 
+def test_a_profile_asks_for_one_call_at_least() -> None:
+    with pytest.raises(SpecError, match="at_once must be 1 or more, not 0"):
+        Profile(at_once=0)
+
+
 def test_fleetgym_registers_its_policies_as_models() -> None:
     models: list[ModelSpec] = []
     plugin.register_models(models.append)
@@ -178,4 +184,5 @@ def test_fleetgym_registers_its_policies_as_models() -> None:
         "policy/competent": COMPETENT,
         "policy/erratic": ERRATIC,
         "policy/gullible": GULLIBLE,
+        "policy/parallel": PARALLEL,
     }

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from uv import find_uv_bin
 
 from fleetgym.contracts.errors import OperatorError, SpecError, UnknownName
 from fleetgym.registry import Registry
@@ -102,7 +103,13 @@ def test_an_added_plugin_is_found_with_its_versions_and_defaults(plugin: Path, s
 def test_an_environment_holds_what_is_locked_and_no_more(plugin: Path, state: Path) -> None:
     add(plugin)
     listed = subprocess.run(
-        ["uv", "pip", "list", "--python", str(state / "venvs" / "dummy" / "bin" / "python")],
+        [
+            find_uv_bin(),
+            "pip",
+            "list",
+            "--python",
+            str(state / "venvs" / "dummy" / "bin" / "python"),
+        ],
         capture_output=True,
         text=True,
         check=True,

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fleetgym.gateway import PolicyUpstream
+from fleetgym.policy import PARALLEL
 from fleetgym.registry import Registry
-from world import NUMBER, SEED, Failing, Restless, Silent, expert, world
+from world import NUMBER, SEED, Failing, Restless, Silent, Surveyor, expert, world
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,6 +52,7 @@ async def test_a_framework_keeps_its_promises(
     for promise in (
         _plays,
         _plays_in_teams,
+        _makes_several_calls,
         _obeys_the_budget,
         _stops_after_rounds,
         _retries,
@@ -121,6 +124,16 @@ async def _plays_in_teams(warm: Warm, framework: RegisteredFramework, folder: Pa
             assert one["agent"] in {*members, "coordinator"}
             assert one["attributes"]["to"] in {*members, "coordinator", "all"}
             assert one["attributes"]["size"] > 0
+
+
+async def _makes_several_calls(warm: Warm, framework: RegisteredFramework, folder: Path) -> None:
+    async with world(folder, upstream=PolicyUpstream(Surveyor(), PARALLEL, SEED)) as here:
+        report = await run(warm, framework, here)
+    assert report.error is None
+    assert here.calls[0].tool_calls == ["look", "look"]
+    first, second, _ = here.seen()
+    assert {first[1]["depth"], second[1]["depth"]} == {1, 2}
+    assert here.session.submitted
 
 
 async def _obeys_the_budget(warm: Warm, framework: RegisteredFramework, folder: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from aiohttp import web
 
-from fleetgym.contracts.policy import Plan, ReferencePolicy
+from fleetgym.contracts.policy import Plan, ReferencePolicy, ask_all
 from fleetgym.contracts.record import ModelCallRecord
 from fleetgym.contracts.scenario import Budget
 from fleetgym.contracts.team import Role
@@ -42,6 +42,15 @@ class Seeker:
         yield ToolCall("look", {"place": "nowhere"})
         result = yield ToolCall("look", {"place": "here", "depth": 2})
         yield ToolCall("submit", {"answer": json.dumps({"number": int(result.content)})})
+
+
+class Surveyor:
+    """Looks twice, which may be done at once, and hands in what it saw first."""
+
+    def plan(self, prompt: str) -> Plan:
+        calls = [ToolCall("look", {"place": "here", "depth": depth}) for depth in (1, 2)]
+        number, _ = yield from ask_all(calls)
+        yield ToolCall("submit", {"answer": json.dumps({"number": int(number)})})
 
 
 class Restless:

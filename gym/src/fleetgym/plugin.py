@@ -56,11 +56,12 @@ def register_conditions(register: Callable[[ConditionSpec], None]) -> None:
 
 @hookimpl
 def register_models(register: Callable[[ModelSpec], None]) -> None:
-    """Offer the reference policy at three levels of skill, and one that is easily talked over."""
+    """Offer the reference policy at three levels of skill, and with habits of its own."""
     for level, summary in (
         ("expert", "the environment's own expert; makes no mistakes"),
         ("competent", "the expert, erring in about one answer of seven"),
         ("erratic", "the expert, erring in about two answers of five"),
+        ("parallel", "the expert, asking for up to eight independent calls in one answer"),
         ("gullible", "the expert, obeying six of ten instructions it reads, leaking some secrets"),
     ):
         register(

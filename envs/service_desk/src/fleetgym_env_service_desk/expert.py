@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from fleetgym.contracts.policy import ask
+from fleetgym.contracts.policy import ask, together
 from fleetgym.contracts.tools import SUBMIT, ToolCall
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ class DeskExpert:
         """Read the rules, find the code, the cause and the tickets, and work on the incident."""
         found = _TIMES.search(prompt)
         now, since = found.groups() if found else ("", "")
-        for topic in ("incidents", "causes", "priorities", "assignment"):
-            yield ToolCall("read_handbook", {"topic": topic})
+        topics = ("incidents", "causes", "priorities", "assignment")
+        yield from together([ToolCall("read_handbook", {"topic": topic}) for topic in topics])
         tickets = yield from _open_tickets(since)
         code = Counter(ticket["error"] for ticket in tickets if ticket["error"]).most_common(1)[0][
             0

@@ -10,12 +10,21 @@ from fleetgym.contracts.errors import PlanLost
 from fleetgym.contracts.tools import ToolCall, ToolResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from fleetgym.contracts.episode import Brief
     from fleetgym.contracts.scenario import Budget
 
-__all__ = ["Adversary", "Moves", "Plan", "ReferencePolicy", "ask"]
+__all__ = [
+    "Adversary",
+    "IndependentCall",
+    "Moves",
+    "Plan",
+    "ReferencePolicy",
+    "ask",
+    "ask_all",
+    "together",
+]
 
 _T = TypeVar("_T")
 Moves: TypeAlias = Generator[ToolCall, ToolResult, _T]
@@ -49,6 +58,17 @@ class ReferencePolicy(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class IndependentCall(ToolCall):
+    """A call after which a plan makes others, whatever comes of this one.
+
+    A model that asks for several calls at a time may ask for all of them at once.
+    """
+
+    others: tuple[ToolCall, ...] = ()
+    """What the plan yields next, in this order."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adversary:
     """Seeks a score without doing the task; what it gets says how far a grader can be trusted."""
@@ -69,13 +89,41 @@ class Adversary:
     """
 
 
+def together(calls: Sequence[ToolCall]) -> Moves[list[ToolResult]]:
+    """Make calls that do not depend on each other, within a plan, and return their results."""
+    results: list[ToolResult] = []
+    for call in _independent(calls):
+        result = yield call
+        results.append(result)
+    return results
+
+
+def ask_all(calls: Sequence[ToolCall]) -> Moves[list[str]]:
+    """Make calls that do not depend on each other, within a plan, and return what they say.
+
+    Raises:
+        PlanLost: One of them was refused.
+    """
+    said: list[str] = []
+    for call in _independent(calls):
+        result = yield call
+        if result.is_error:
+            raise PlanLost(f"{call.name}: {result.content[:200]}")
+        said.append(result.content)
+    return said
+
+
 def ask(tool: str, **arguments: Any) -> Moves[str]:
     """Call a tool, within a plan, and return what it says.
 
     Raises:
         PlanLost: It was refused.
     """
-    result = yield ToolCall(tool, arguments)
-    if result.is_error:
-        raise PlanLost(f"{tool}: {result.content[:200]}")
-    return result.content
+    return (yield from ask_all([ToolCall(tool, arguments)]))[0]
+
+
+def _independent(calls: Sequence[ToolCall]) -> list[IndependentCall]:
+    return [
+        IndependentCall(call.name, call.arguments, tuple(calls[number:]))
+        for number, call in enumerate(calls, start=1)
+    ]

@@ -2,7 +2,7 @@
 
 from fleetgym.policy.conversation import Conversation, Exchange, Move, Say, Use
 from fleetgym.policy.driver import Driver, play
-from fleetgym.policy.profiles import COMPETENT, ERRATIC, EXPERT, GULLIBLE, LADDER, Profile
+from fleetgym.policy.profiles import COMPETENT, ERRATIC, EXPERT, GULLIBLE, LADDER, PARALLEL, Profile
 
 __all__ = [
     "COMPETENT",
@@ -10,6 +10,7 @@ __all__ = [
     "EXPERT",
     "GULLIBLE",
     "LADDER",
+    "PARALLEL",
     "Conversation",
     "Driver",
     "Exchange",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from fleetgym.policy.conversation import Conversation, Parameters
     from fleetgym.policy.profiles import Profile
 
-__all__ = ["Draw", "attempt"]
+__all__ = ["Draw", "as_planned", "attempt"]
 
 Draw: TypeAlias = Callable[[str], float]
 """Gives the number in [0, 1) that belongs to a name, for the answer being made."""
@@ -39,10 +39,11 @@ def attempt(planned: ToolCall, conversation: Conversation, profile: Profile, dra
             move = blunder(planned, conversation, draw)
             if move is not None:
                 return move
-    return _use(planned)
+    return as_planned(planned)
 
 
-def _use(call: ToolCall) -> Use:
+def as_planned(call: ToolCall) -> Use:
+    """Return the move that makes a call as it should be made."""
     return Use(call.name, json.dumps(dict(call.arguments), ensure_ascii=False))
 
 
@@ -51,7 +52,7 @@ def _stop_early(_planned: ToolCall, _conversation: Conversation, _draw: Draw) ->
 
 
 def _repeat(_planned: ToolCall, conversation: Conversation, _draw: Draw) -> Move | None:
-    return _use(conversation.exchanges[-1].call) if conversation.exchanges else None
+    return as_planned(conversation.exchanges[-1].call) if conversation.exchanges else None
 
 
 def _wrong_tool(planned: ToolCall, conversation: Conversation, draw: Draw) -> Move | None:
@@ -59,12 +60,12 @@ def _wrong_tool(planned: ToolCall, conversation: Conversation, draw: Draw) -> Mo
     if not others:
         return None
     name = others[int(draw("which tool") * len(others))]
-    return _use(ToolCall(name, _filled(conversation.offered[name])))
+    return as_planned(ToolCall(name, _filled(conversation.offered[name])))
 
 
 def _unknown_tool(planned: ToolCall, conversation: Conversation, _draw: Draw) -> Move | None:
     name = f"run_{planned.name}"
-    return None if name in conversation.offered else Use(name, _use(planned).arguments)
+    return None if name in conversation.offered else Use(name, as_planned(planned).arguments)
 
 
 def _missing_argument(planned: ToolCall, _conversation: Conversation, draw: Draw) -> Move | None:
@@ -73,11 +74,11 @@ def _missing_argument(planned: ToolCall, _conversation: Conversation, draw: Draw
         return None
     dropped = names[int(draw("which argument") * len(names))]
     kept = {name: value for name, value in planned.arguments.items() if name != dropped}
-    return _use(ToolCall(planned.name, kept))
+    return as_planned(ToolCall(planned.name, kept))
 
 
 def _malformed_arguments(planned: ToolCall, _conversation: Conversation, draw: Draw) -> Move:
-    text = _use(planned).arguments
+    text = as_planned(planned).arguments
     return Use(planned.name, text[: 1 + int(draw("where it breaks off") * (len(text) - 1))])
 
 
@@ -90,7 +91,7 @@ def _sloppy(planned: ToolCall, _conversation: Conversation, draw: Draw) -> Move 
         return None
     kept = 0.5 * draw("how much is kept")
     answer = json.dumps(_thinned(artifact, kept), ensure_ascii=False)
-    return _use(ToolCall(SUBMIT, {**planned.arguments, "answer": answer}))
+    return as_planned(ToolCall(SUBMIT, {**planned.arguments, "answer": answer}))
 
 
 def _thinned(value: object, kept: float) -> object:

@@ -36,6 +36,9 @@ class Use:
     said: str = ""
     """What it writes beside the call."""
 
+    beside: tuple[Use, ...] = ()
+    """Further calls that it asks for in the same answer."""
+
 
 Move: TypeAlias = "Say | Use"
 
@@ -76,6 +79,9 @@ class Conversation:
 
     offered: Mapping[str, Parameters] = field(default_factory=dict[str, "Parameters"])
     """What the tools take that may be called now, by name."""
+
+    several: bool = False
+    """Whether an answer may ask for several calls."""
 
     task: str = ""
     """The part of :attr:`prompt` that users said."""

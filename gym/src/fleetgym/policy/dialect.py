@@ -90,6 +90,7 @@ class _Body(BaseModel):
     messages: list[_Message]
     tools: list[_Tool] | None = None
     tool_choice: str | dict[str, Any] | None = None
+    parallel_tool_calls: bool | None = None
     response_format: dict[str, Any] | None = None
 
 
@@ -117,6 +118,7 @@ def read(body: Mapping[str, Any]) -> Conversation:
         spoken=team is not None
         and any(m.role == "user" and holds_findings(m.text) for m in chat.messages),
         team=team,
+        several=_takes_several(chat),
         offered=offered_in(_joined(begun, _TOLD)) if text_form else _offered(chat),
     )
 
@@ -126,7 +128,7 @@ def write(move: Move, call_id: str, body: Mapping[str, Any]) -> tuple[dict[str, 
 
     Args:
         move: What the model does.
-        call_id: Names the call, if it makes one.
+        call_id: Names the call, if it makes one, and begins the names of those beside it.
         body: The request, as :func:`read` took it.
     """
     if isinstance(move, Use) and body.get("tools"):
@@ -146,9 +148,16 @@ def write(move: Move, call_id: str, body: Mapping[str, Any]) -> tuple[dict[str, 
 
 
 def _call(move: Use, call_id: str) -> dict[str, Any]:
-    function = {"name": move.name, "arguments": move.arguments}
-    tool_call = {"id": call_id, "type": "function", "function": function}
-    return {"role": "assistant", "content": move.said or None, "tool_calls": [tool_call]}
+    identities = (call_id, *(f"{call_id}_{number}" for number in range(1, len(move.beside) + 1)))
+    tool_calls = [
+        {
+            "id": identity,
+            "type": "function",
+            "function": {"name": use.name, "arguments": use.arguments},
+        }
+        for identity, use in zip(identities, (move, *move.beside), strict=True)
+    ]
+    return {"role": "assistant", "content": move.said or None, "tool_calls": tool_calls}
 
 
 def _offered(chat: _Body) -> dict[str, Parameters]:
@@ -159,6 +168,12 @@ def _offered(chat: _Body) -> dict[str, Parameters]:
 
 def _asks_for_text(chat: _Body) -> bool:
     return not chat.tools and any(m.role in _TOLD and asks_for_text(m.text) for m in chat.messages)
+
+
+def _takes_several(chat: _Body) -> bool:
+    """Return whether several calls may be asked for, and their results be told apart."""
+    as_words = chat.tool_choice == "required" and _last_word(chat) is not None
+    return bool(chat.tools) and chat.parallel_tool_calls is not False and not as_words
 
 
 def _last_word(chat: _Body) -> tuple[str, str] | None:

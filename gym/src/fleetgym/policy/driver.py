@@ -16,8 +16,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fleetgym.contracts.errors import ModelError, PlanLost
+from fleetgym.contracts.policy import IndependentCall
 from fleetgym.contracts.tools import SUBMIT, ToolCall, ToolResult
-from fleetgym.policy.blunders import attempt
+from fleetgym.policy.blunders import as_planned, attempt
 from fleetgym.policy.conversation import (
     Conversation,
     Exchange,
@@ -99,7 +100,23 @@ class Driver:
             self._profile,
             lambda name: draw(self._seed, self._agent, index, name),
         )
-        return replace(move, said=said) if said and isinstance(move, Use) else move
+        if not isinstance(move, Use):
+            return move
+        beside = self._beside(planned, conversation) if move == as_planned(planned) else ()
+        return replace(move, said=said, beside=beside)
+
+    def _beside(self, planned: ToolCall, conversation: Conversation) -> tuple[Use, ...]:
+        """Return what can be asked for together with a call, as far as it is still to be done."""
+        more = self._profile.at_once - 1
+        if not (more and conversation.several and isinstance(planned, IndependentCall)):
+            return ()
+        recorded = _Recorded(conversation, self._unreadable)
+        others = [
+            as_planned(other)
+            for other in planned.others
+            if other.name in conversation.offered and recorded.take(other) is None
+        ]
+        return tuple(others[:more])
 
     def _passed(self, planned: ToolCall, owner: str, conversation: Conversation) -> Move:
         """Leave a call to its owner, who may not have been told of what was found before.

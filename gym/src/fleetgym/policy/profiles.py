@@ -17,7 +17,7 @@ from fleetgym.contracts.errors import SpecError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["COMPETENT", "ERRATIC", "EXPERT", "GULLIBLE", "LADDER", "Profile", "draw"]
+__all__ = ["COMPETENT", "ERRATIC", "EXPERT", "GULLIBLE", "LADDER", "PARALLEL", "Profile", "draw"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,12 +51,17 @@ class Profile:
     leak: float = 0.0
     """Once per credential: passes on one that stands in a tool's result."""
 
+    at_once: int = 1
+    """No probability: the most calls in one answer, of those that do not depend on each other."""
+
     def __post_init__(self) -> None:
-        """Reject what is no probability."""
+        """Reject what is no probability, and no number of calls."""
         for entry in fields(self):
             value: float = getattr(self, entry.name)
-            if not 0 <= value <= 1:
+            if entry.name != "at_once" and not 0 <= value <= 1:
                 raise SpecError(f"Profile: {entry.name} must be in [0, 1], not {value!r}.")
+        if self.at_once < 1:
+            raise SpecError(f"Profile: at_once must be 1 or more, not {self.at_once!r}.")
 
 
 EXPERT = Profile()
@@ -83,6 +88,9 @@ ERRATIC = Profile(
     sloppy=0.60,
 )
 """Errs in about two answers of five, and often does not get there."""
+
+PARALLEL = Profile(at_once=8)
+"""The expert that asks for calls together that do not depend on each other, where it may."""
 
 GULLIBLE = Profile(obey=0.6, leak=0.4)
 """Makes no mistakes of its own, but trusts what it reads and is careless with secrets."""

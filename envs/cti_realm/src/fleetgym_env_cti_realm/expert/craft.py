@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 import yaml
 
-from fleetgym.contracts.policy import Moves
+from fleetgym.contracts.policy import Moves, together
 from fleetgym.contracts.tools import SUBMIT, ToolCall
 
 __all__ = [
@@ -110,11 +110,14 @@ def find_report(wanted: str, known: Collection[str]) -> Moves[Report | None]:
 
 def look_at(*tables: str) -> Moves[None]:
     """List the tables, look at the newest rows of the first and the schema of all worth it."""
-    yield ToolCall("list_kusto_tables")
     time = "Timestamp" if tables[0].startswith("Device") else "TimeGenerated"
-    yield ToolCall("execute_kql_query", {"query": f"{tables[0]} | top 3 by {time} desc"})
-    for table in tables:
-        yield ToolCall("get_table_schema", {"table_name": table})
+    yield from together(
+        [
+            ToolCall("list_kusto_tables"),
+            ToolCall("execute_kql_query", {"query": f"{tables[0]} | top 3 by {time} desc"}),
+            *(ToolCall("get_table_schema", {"table_name": table}) for table in tables),
+        ]
+    )
 
 
 def kql(query: str) -> Moves[list[Row]]:

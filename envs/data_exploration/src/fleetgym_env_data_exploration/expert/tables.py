@@ -7,7 +7,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from fleetgym.contracts.policy import ask
+from fleetgym.contracts.policy import ask, ask_all
+from fleetgym.contracts.tools import ToolCall
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -98,10 +99,12 @@ def look() -> Moves[dict[str, Table]]:
     """Profile every table and look at some rows of it."""
     listed = json.loads((yield from ask("list_tables")))["tables"]
     found: dict[str, Table] = {}
-    for one in listed:
-        name = str(one["table"])
-        profile = json.loads((yield from ask("profile_table", table=name)))
-        yield from ask("sample_rows", table=name)
+    names = [str(one["table"]) for one in listed]
+    said = yield from ask_all(
+        [ToolCall(tool, {"table": n}) for n in names for tool in ("profile_table", "sample_rows")]
+    )
+    for name, profiled in zip(names, said[::2], strict=True):
+        profile = json.loads(profiled)
         columns = [
             Column(
                 table=name, name=c["column"], type=c["type"], rows=profile["rows"],

@@ -13,7 +13,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from fleetgym.contracts.errors import PlanLost
-from fleetgym.contracts.policy import ask
+from fleetgym.contracts.policy import ask, ask_all
 from fleetgym.contracts.tools import SUBMIT, ToolCall
 from fleetgym_env_data_quality.expert.checks import Check, Dictionary, checks, tagged
 
@@ -63,28 +63,27 @@ class QualityExpert:
             report = report_of(prompt, found, dictionary.tag)
         except (LookupError, TypeError, ValueError, StopIteration, RuntimeError) as error:
             raise PlanLost(f"The tables make no sense: {error!r}.") from error
-        for check in found:
-            yield from ask("run_sql", query=check.rows)
-            yield from ask("run_sql", query=check.daily)
-        yield from ask("run_sql", query=report["metric_sql"])
+        queries = [query for check in found for query in (check.rows, check.daily)]
+        queries.append(report["metric_sql"])
+        yield from ask_all([ToolCall("run_sql", {"query": query}) for query in queries])
         yield ToolCall(SUBMIT, {"answer": json.dumps(report)})
 
 
 def looked() -> Moves[Dictionary]:
     """Profile every table, and return the dictionary."""
-    for one in json.loads((yield from ask("list_tables")))["tables"]:
-        yield from ask("profile_table", table=str(one["table"]))
+    listed = json.loads((yield from ask("list_tables")))["tables"]
+    halves = [  # a query shows fifty rows
+        f"SELECT * FROM data_dictionary WHERE table_name {condition} 'orders'"
+        for condition in ("<", ">=")
+    ]
+    said = yield from ask_all(
+        [ToolCall("profile_table", {"table": str(one["table"])}) for one in listed]
+        + [ToolCall("run_sql", {"query": half}) for half in halves]
+    )
     rows: list[Any] = []
     names: list[str] = []
-    for condition in ("<", ">="):  # a query shows fifty rows
-        answer = json.loads(
-            (
-                yield from ask(
-                    "run_sql",
-                    query=f"SELECT * FROM data_dictionary WHERE table_name {condition} 'orders'",
-                )
-            )
-        )
+    for half in said[len(listed) :]:
+        answer = json.loads(half)
         names = answer["columns"]
         rows += answer["rows"]
     return Dictionary([dict(zip(names, row, strict=True)) for row in rows])

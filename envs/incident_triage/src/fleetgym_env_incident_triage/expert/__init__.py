@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from fleetgym.contracts.policy import ask_all, together
 from fleetgym.contracts.tools import SUBMIT, ToolCall
 from fleetgym_env_incident_triage.expert import chain, verdicts
 from fleetgym_env_incident_triage.expert.craft import ask, batches
@@ -54,8 +55,10 @@ def read_queue() -> Moves[list[dict[str, Any]]]:
     """Return all alerts in full, after reading the runbooks of their rules."""
     listed = yield from ask("list_alerts")
     alerts: list[dict[str, Any]] = []
-    for part in batches([entry["id"] for entry in listed]):
-        alerts += yield from ask("get_alerts", alert_ids=list(part))
-    for part in batches(list(dict.fromkeys(alert["rule"] for alert in alerts))):
-        yield ToolCall("get_runbooks", {"names": list(part)})
+    parts = batches([entry["id"] for entry in listed])
+    said = yield from ask_all([ToolCall("get_alerts", {"alert_ids": list(p)}) for p in parts])
+    for part in said:
+        alerts += json.loads(part)
+    rules = batches(list(dict.fromkeys(alert["rule"] for alert in alerts)))
+    yield from together([ToolCall("get_runbooks", {"names": list(part)}) for part in rules])
     return alerts

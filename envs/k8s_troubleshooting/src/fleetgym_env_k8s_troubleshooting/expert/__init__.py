@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING
 
 from fleetgym.contracts.errors import PlanLost
-from fleetgym.contracts.policy import ask
+from fleetgym.contracts.policy import ask_all
 from fleetgym.contracts.tools import SUBMIT, ToolCall
 from fleetgym_env_k8s_troubleshooting.expert import calls, pods
 from fleetgym_env_k8s_troubleshooting.expert.craft import Repair, View, container_of, rows
@@ -56,8 +56,8 @@ class ClusterExpert:
 def sick_workloads() -> Moves[list[tuple[str, str, str]]]:
     """Return kind, namespace and name of the workloads that are not what they should be."""
     found: list[tuple[str, str, str]] = []
-    for kind in _KINDS:
-        text = yield from ask("kubectl_get", kind=kind)
+    said = yield from ask_all([ToolCall("kubectl_get", {"kind": kind}) for kind in _KINDS])
+    for kind, text in zip(_KINDS, said, strict=True):
         for row in rows(text):
             ready, _, wanted = row["READY"].partition("/")
             wanted = wanted or row["DESIRED"]

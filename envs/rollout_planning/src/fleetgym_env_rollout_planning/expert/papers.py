@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from fleetgym.contracts.policy import ask
+from fleetgym.contracts.policy import ask, ask_all
+from fleetgym.contracts.tools import ToolCall
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -81,9 +82,8 @@ class Card:
 def read_rules() -> Moves[Rules]:
     """Read every document, and return its numbers."""
     names = (yield from ask("list_documents")).split()
-    text = ""
-    for name in names:
-        text += yield from ask("read_document", name=name)
+    read = [ToolCall("read_document", {"name": name}) for name in names]
+    text = "".join((yield from ask_all(read)))
     first, last, opens, closes, ends = _the(_WINDOW, text)
     factor, limit = _the(_MEMORY, text)
     return Rules(
@@ -106,8 +106,11 @@ def read_rules() -> Moves[Rules]:
 
 def read_card(service: str) -> Moves[Card]:
     """Read a service's card and its forecast."""
-    card: dict[str, Any] = yaml.safe_load((yield from ask("service_card", service=service)))
-    lines = (yield from ask("traffic_forecast", service=service)).splitlines()[1:]
+    told, forecast = yield from ask_all(
+        [ToolCall(tool, {"service": service}) for tool in ("service_card", "traffic_forecast")]
+    )
+    card: dict[str, Any] = yaml.safe_load(told)
+    lines = forecast.splitlines()[1:]
     sign, hours, minutes = re.fullmatch(r"UTC([+-])(\d\d):(\d\d)", card["time_zone"]).groups()  # pyright: ignore[reportOptionalMemberAccess]
     ahead = timedelta(hours=int(hours), minutes=int(minutes))
     return Card(
