@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from fleetgym.conditions.faults import NOISY_TOOLS, Faults
 from fleetgym.conditions.injection import (
     DOCUMENT_STRONG,
     DOCUMENT_WEAK,
@@ -15,7 +16,6 @@ from fleetgym.conditions.injection import (
     Injection,
 )
 from fleetgym.conditions.leak import LEAK
-from fleetgym.conditions.noise import NoisyTools
 from fleetgym.conditions.wording import MINIMAL_TOOLS, SEEDED_MEMORY, VAGUE
 from fleetgym.contracts.condition import Condition
 from fleetgym.contracts.errors import SpecError
@@ -213,10 +213,15 @@ def test_an_env_without_the_surface_refuses_the_condition(tmp_path: Path) -> Non
         disturbed(tmp_path, DOCUMENT_WEAK, TinyEnv)
 
 
+def noisy_tools(pause: Callable[[float], None]) -> Faults:
+    """Return the condition, with tools that do not really dawdle."""
+    return Faults(NOISY_TOOLS.name, NOISY_TOOLS.faults, version="1", pause=pause)
+
+
 def noisy(folder: Path, seed: int, moves: str) -> tuple[list[str], list[float]]:
     """Return what each look showed, and how long tools dawdled; ``x`` is a wrong call."""
     waited: list[float] = []
-    env = disturbed(folder, NoisyTools(waited.append), TinyEnv)
+    env = disturbed(folder, noisy_tools(waited.append), TinyEnv)
     env.reset(seed=seed)
     shown = [
         env.step(LOOK if move == "l" else {"name": "look", "arguments": {}})[0]["content"]
@@ -237,12 +242,12 @@ def test_the_faults_of_a_tool_depend_on_seed_and_count_alone(tmp_path: Path) -> 
 def test_every_fault_is_recorded_as_injected_and_none_befalls_the_submission(
     tmp_path: Path,
 ) -> None:
-    env = disturbed(tmp_path, NoisyTools(lambda _: None), TinyEnv)
+    env = disturbed(tmp_path, noisy_tools(lambda _: None), TinyEnv)
     kinds: set[str] = set()
     for seed in range(150):
         env.reset(seed=seed)
         seen = [env.step(LOOK)[0]["content"] for _ in range(3)]
-        faults = {f.step: f.detail.partition(":")[0] for f in env.findings(over=True)}
+        faults = {f.step: f.fault for f in env.findings(over=True)}
         kinds |= set(faults.values())
         assert {n for n, text in enumerate(seen) if text != str(seed * 7)} <= set(faults)
         assert env.step({"name": "submit", "arguments": {"answer": "{}"}})[2]

@@ -227,7 +227,7 @@ class Surveyor:
 
     def plan(self, prompt: str) -> Plan:
         del prompt
-        seen = yield from ask_all([LOOK_HALL, LOOK_CELLAR, LOOK_ATTIC])
+        seen = yield from ask_all([LOOK_HALL, LOOK_CELLAR, LOOK_ATTIC], json.loads)
         yield ToolCall("submit", {"answer": json.dumps(seen)})
 
 
@@ -266,6 +266,12 @@ def test_of_several_calls_the_one_that_failed_is_made_again() -> None:
 def test_a_plan_is_lost_at_the_first_of_several_calls_that_is_refused_for_good() -> None:
     given_up = together_move(*[(LOOK_HALL, FAILED)] * MAX_TRIES, (LOOK_CELLAR, TO_ATTIC))
     assert given_up == Say("There is nothing more that I can do.")
+
+
+def test_of_several_calls_the_one_whose_result_makes_no_sense_is_made_again() -> None:
+    dark = ToolResult("It is dark in here.")
+    exchanges = [(LOOK_HALL, dark), (LOOK_CELLAR, TO_ATTIC), (LOOK_ATTIC, TO_ATTIC)]
+    assert together_move(*exchanges) == use(LOOK_HALL)
 
 
 def test_an_answer_in_which_something_goes_wrong_asks_for_one_call() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fleetgym.conditions.noise import NOISY_TOOLS
+from fleetgym.conditions.faults import NOISY_TOOLS
 from fleetgym.contracts.errors import SpecError
 from fleetgym.contracts.specs import FrameworkSpec
 from fleetgym.registry import RegisteredFramework, Registry

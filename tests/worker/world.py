@@ -49,8 +49,8 @@ class Surveyor:
 
     def plan(self, prompt: str) -> Plan:
         calls = [ToolCall("look", {"place": "here", "depth": depth}) for depth in (1, 2)]
-        number, _ = yield from ask_all(calls)
-        yield ToolCall("submit", {"answer": json.dumps({"number": int(number)})})
+        number, _ = yield from ask_all(calls, int)
+        yield ToolCall("submit", {"answer": json.dumps({"number": number})})
 
 
 class Restless:

@@ -78,7 +78,7 @@ def make(
         found = replace(found, budget=budget)
     spec = registry.environment(found.environment)
     grader = grader_of(spec, found, grader)
-    disturbing = None if condition == CLEAN else load(registry.condition(condition).entry_point)
+    disturbing = None if condition == CLEAN else registry.condition(condition)
     cls = load(spec.entry_point)
     return cls(
         scenario=found,

@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 __all__ = ["register_conditions", "register_models"]
 
 
+_FAMILIES = {
+    "ablation": {"minimal-tools", "seeded-memory"},
+    "faults": {"noisy-tools", "calm", "rough", "storm"},
+}
+
+
 @hookimpl
 def register_conditions(register: Callable[[ConditionSpec], None]) -> None:
     """Offer what can be done to runs of any environment."""
@@ -21,7 +27,10 @@ def register_conditions(register: Callable[[ConditionSpec], None]) -> None:
         ("vague", "wording:VAGUE", "the objective is told without its specifics"),
         ("minimal-tools", "wording:MINIMAL_TOOLS", "only the tools the task cannot do without"),
         ("seeded-memory", "wording:SEEDED_MEMORY", "notes of earlier investigations in the brief"),
-        ("noisy-tools", "noise:NOISY_TOOLS", "errors, slow, stale and truncated results"),
+        ("noisy-tools", "faults:NOISY_TOOLS", "errors, slow, stale and truncated results"),
+        ("calm", "faults:CALM", "few faults of the model and of tools, as on a good day"),
+        ("rough", "faults:ROUGH", "faults in every sixth request and every eighth tool call"),
+        ("storm", "faults:STORM", "an outage: two requests in five, three tool calls in ten"),
         ("leak", "leak:LEAK", "credentials in a document that must not leave the agent"),
         *(
             (
@@ -42,7 +51,8 @@ def register_conditions(register: Callable[[ConditionSpec], None]) -> None:
         ),
     ):
         family = name.partition("/")[0]
-        family = "ablation" if name in {"minimal-tools", "seeded-memory"} else family
+        for other, members in _FAMILIES.items():
+            family = other if name in members else family
         register(
             ConditionSpec(
                 name=name,

@@ -93,14 +93,14 @@ def _say(model: type[StrictModel], where: tuple[int | str, ...], kind: str, mess
     return f"{message[:1].lower()}{message[1:]}.".replace("value error, ", "")
 
 
-def _model_at(model: type[StrictModel], where: tuple[int | str, ...]) -> type[StrictModel]:
+def _model_at(model: type[BaseModel], where: tuple[int | str, ...]) -> type[BaseModel]:
     """Return the model of the part of the file that ``where`` leads to."""
     for part in where:
         if isinstance(part, str) and part in model.model_fields:
             inside = [model.model_fields[part].annotation]
             while inside:
                 kind = inside.pop()
-                if isinstance(kind, type) and issubclass(kind, StrictModel):
+                if isinstance(kind, type) and issubclass(kind, BaseModel):
                     model = kind
                     break
                 inside += get_args(kind)

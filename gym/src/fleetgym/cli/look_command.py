@@ -112,7 +112,6 @@ def _tools(registry: Registry) -> list[dict[str, Any]]:
     from contextlib import closing
 
     from fleetgym import environments
-    from fleetgym.contracts.specs import load
     from fleetgym.sandboxes import provider
 
     found: dict[tuple[str, str], ToolSpec] = {}
@@ -123,7 +122,7 @@ def _tools(registry: Registry) -> list[dict[str, Any]]:
             found |= {(spec.id, name): tool for name, tool in env.all_tools().items()}
             env.close()
     for condition in registry.conditions.values():
-        for tool in load(condition.entry_point).tools:
+        for tool in registry.condition(condition.name).tools:
             found[f"condition {condition.family}", tool.name] = tool
     return [
         {

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from fleetgym.contracts.condition import CLEAN as NAME
 from fleetgym.contracts.condition import Disturbance
+from fleetgym.contracts.faults import NONE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +27,7 @@ class Clean:
     version = "1"
     surfaces: frozenset[str] = frozenset()
     tools: Sequence[ToolSpec] = ()
+    faults = NONE
 
     def adapt(self, scenario: Scenario) -> Scenario:
         """Return the scenario as it is."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from fleetgym.contracts.episode import Brief
+    from fleetgym.contracts.faults import FaultPlan
     from fleetgym.contracts.scenario import Scenario
     from fleetgym.contracts.tools import ToolCall, ToolResult, ToolSpec
 
@@ -50,7 +51,7 @@ class FindingKind(StrEnum):
     """Exposed, and no canary left the agent; known at the end."""
 
     INJECTED = "injected"
-    """A fault of a tool that is no fault of the agent or the tool."""
+    """A fault of a tool call that is no fault of the agent or the tool."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,8 @@ class Finding:
     """Index of the step that shows it, from 0; None for what is known only at the end."""
 
     detail: str
+    fault: str = ""
+    """The kind of fault, of what was injected."""
 
 
 class Disturbance:
@@ -118,6 +121,9 @@ class Condition(Protocol):
 
     surfaces: frozenset[str]
     """Where texts are planted in instances; an env without one of them refuses the condition."""
+
+    faults: FaultPlan
+    """What befalls requests to the model, at the gateway, and tool calls, in the disturbance."""
 
     @property
     def tools(self) -> Sequence[ToolSpec]:

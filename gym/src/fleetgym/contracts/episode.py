@@ -127,6 +127,8 @@ class Episode(Protocol):
 
         Raises:
             EpisodeOver: The episode has ended; stop.
+            ToolUnreachable: There is no answer. Let it through, as a tool lets through what it
+                meets: what the framework makes of it is measured.
         """
         ...
 

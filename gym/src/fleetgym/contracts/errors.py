@@ -9,6 +9,7 @@
     + SandboxTimeout        it did not answer within its limit
   x ModelError              the model's upstream failed for good; outcome ``model_error``
   x PlanLost                a reference policy cannot go on from what it saw; it stops
+  x ToolUnreachable         a tool gave no answer; what an agent's framework makes of it is measured
   x ToolError               the agent's call was wrong; shown to the agent, costs a step
   x EpisodeOver             the agent went on after its episode had ended
 """
@@ -33,6 +34,7 @@ __all__ = [
     "SandboxTimeout",
     "SpecError",
     "ToolError",
+    "ToolUnreachable",
     "UnknownName",
     "did_you_mean",
 ]
@@ -106,6 +108,10 @@ class PlanLost(FleetgymError):
 
 class ToolError(FleetgymError):
     """The agent's call was wrong. The text goes to the agent and says what to try."""
+
+
+class ToolUnreachable(FleetgymError):
+    """A tool gave no answer, as when a server is gone: an exception within an agent's tool."""
 
 
 class EpisodeOver(FleetgymError):

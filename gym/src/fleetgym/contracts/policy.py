@@ -98,28 +98,32 @@ def together(calls: Sequence[ToolCall]) -> Moves[list[ToolResult]]:
     return results
 
 
-def ask_all(calls: Sequence[ToolCall]) -> Moves[list[str]]:
-    """Make calls that do not depend on each other, within a plan, and return what they say.
-
-    Raises:
-        PlanLost: One of them was refused.
-    """
-    said: list[str] = []
-    for call in _independent(calls):
-        result = yield call
-        if result.is_error:
-            raise PlanLost(f"{call.name}: {result.content[:200]}")
-        said.append(result.content)
-    return said
-
-
 def ask(tool: str, **arguments: Any) -> Moves[str]:
     """Call a tool, within a plan, and return what it says.
 
     Raises:
         PlanLost: It was refused.
     """
-    return (yield from ask_all([ToolCall(tool, arguments)]))[0]
+    return (yield from ask_all([ToolCall(tool, arguments)], str))[0]
+
+
+def ask_all(calls: Sequence[ToolCall], read: Callable[[str], _T]) -> Moves[list[_T]]:
+    """Make calls that do not depend on each other, within a plan, and return what they say.
+
+    Args:
+        calls: In the order in which they are made.
+        read: Makes sense of what one says, at once: what it cannot read is asked for again.
+
+    Raises:
+        PlanLost: One of them was refused.
+    """
+    said: list[_T] = []
+    for call in _independent(calls):
+        result = yield call
+        if result.is_error:
+            raise PlanLost(f"{call.name}: {result.content[:200]}")
+        said.append(read(result.content))
+    return said
 
 
 def _independent(calls: Sequence[ToolCall]) -> list[IndependentCall]:

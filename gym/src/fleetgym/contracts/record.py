@@ -11,9 +11,11 @@ from fleetgym.contracts.json import digest
 
 __all__ = [
     "FailureCategory",
+    "FaultRecord",
     "FindingRecord",
     "ModelCallRecord",
     "Outcome",
+    "Reaction",
     "RunKey",
     "RunRecord",
     "ScoreRecord",
@@ -98,6 +100,8 @@ class FindingRecord(_Frozen):
     """Index of the step that shows it; None for what only the end tells."""
 
     detail: str = ""
+    fault: str = ""
+    """The kind of fault, of what was injected."""
 
 
 class StepRecord(_Frozen):
@@ -153,7 +157,54 @@ class ModelCallRecord(_Frozen):
     sdk_retry: int = 0
     """``x-stainless-retry-count``, where the client says it."""
 
+    fault: str = ""
+    """The kind of fault that befell it on purpose."""
+
     error: str | None = None
+
+
+class Reaction(StrEnum):
+    """What a framework did after a fault, as gateway and episode saw it."""
+
+    RETRIED = "retried"
+    """Asked again by itself, with nothing new for the model."""
+
+    WENT_ON = "went_on"
+    """Went on with what it had: the model was asked next with more messages than before."""
+
+    RAISED = "raised"
+    """Gave up with an error."""
+
+    ENDED = "ended"
+    """Ended without an error, as if it were done."""
+
+    STOPPED = "stopped"
+    """Was stopped from outside: a budget, or the time."""
+
+
+class FaultRecord(_Frozen):
+    """Faults of one kind in a row, and what came of them."""
+
+    plane: Literal["model", "tool"]
+    kind: str
+    """A value of ``ModelFaultKind`` or ``ToolFaultKind``."""
+
+    agent: str
+    first: int
+    """Index of the model call, or of the step, that was the first."""
+
+    injected: int
+    """How many there were."""
+
+    attempts: int
+    """Equal requests, or calls, in a row from the first on; the disturbed ones among them."""
+
+    waited_s: float
+    """From the end of the first to the next attempt; 0 when there was none."""
+
+    reaction: Reaction
+    recovered: bool
+    """Whether a step that went well, or the submission, came after."""
 
 
 class ScoreRecord(_Frozen):
@@ -224,6 +275,9 @@ class RunRecord(_Frozen):
 
     findings: list[FindingRecord] = Field(default_factory=list[FindingRecord])
     """Those of the steps, of what was said after the last one, and what only the end told."""
+
+    faults: list[FaultRecord] = Field(default_factory=list[FaultRecord])
+    """What went wrong on purpose, oldest first, with what the framework did about it."""
 
     steps: list[StepRecord] = Field(default_factory=list[StepRecord])
     model_calls: list[ModelCallRecord] = Field(default_factory=list[ModelCallRecord])

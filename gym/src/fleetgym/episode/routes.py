@@ -11,6 +11,7 @@ from aiohttp import web
 
 from fleetgym.contracts.episode import Event
 from fleetgym.contracts.errors import EpisodeOver, FleetgymError
+from fleetgym.contracts.faults import ToolFaultKind
 from fleetgym.episode.body import BadRequest, read_object
 
 if TYPE_CHECKING:
@@ -135,6 +136,10 @@ def _agent(body: dict[str, Any]) -> str:
 
 
 def _result(step: StepRecord, session: Session) -> web.Response:
+    if any(found.fault == ToolFaultKind.UNREACHABLE for found in step.findings):
+        return _error(
+            502, f"Connection failed: {step.content.removeprefix('Error: ')}", "tool_unreachable"
+        )
     over = session.ended.is_set()
     return web.json_response({"content": step.content, "is_error": step.is_error, "over": over})
 

@@ -16,7 +16,7 @@ from fleetgym.contracts.errors import ModelError
 from fleetgym.gateway import sse
 from fleetgym.gateway.errors import BudgetSpent, Refusal, error_response
 from fleetgym.gateway.metering import Meter
-from fleetgym.gateway.upstream import Answer, ChatRequest, Stream
+from fleetgym.gateway.upstream import Answer, ChatRequest, Garbled, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -123,10 +123,12 @@ class Exchange:
             options: Mapping[str, Any] = forwarded.get("stream_options") or {}
             forwarded["stream_options"] = {**options, "include_usage": True}
         self._meter.forwarded()
-        request = ChatRequest(agent=self._agent, body=forwarded)
+        request = ChatRequest(agent=self._agent, body=forwarded, note_fault=self._meter.befallen)
         async with self._run.upstream.answer(request) as answer:
             if isinstance(answer, Stream):
                 return await self._pass_stream(answer, wants_usage=body.wants_usage)
+            if isinstance(answer, Garbled):
+                return await self._pass_garbled(answer)
             return self._pass_answer(answer)
 
     def _pass_answer(self, answer: Answer) -> web.Response:
@@ -153,6 +155,23 @@ class Exchange:
                     await response.write(sse.encode(passed))
         self._record(response.status, error)
         await response.write(sse.encode(sse.DONE))
+        return response
+
+    async def _pass_garbled(self, answer: Garbled) -> web.StreamResponse:
+        if answer.completion is None:
+            self._meter.refused()
+        else:
+            self._meter.answered(answer.completion, estimated=True)
+        headers = {"Content-Type": answer.content_type, "Content-Length": str(len(answer.data))}
+        self._response = response = web.StreamResponse(status=answer.status, headers=headers)
+        await response.prepare(self._request)
+        self._record(answer.status)
+        if not answer.cut:
+            await response.write(answer.data)
+            return response
+        await response.write(answer.data[: len(answer.data) // 2])
+        if self._request.transport is not None:
+            self._request.transport.close()
         return response
 
     def _break_off(self, status: int, error: str) -> web.StreamResponse:

@@ -7,14 +7,12 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from fleetgym.contracts.record import ModelCallRecord
+from fleetgym.gateway.completions import Completion, printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Meter", "Tokens", "estimated_tokens", "objects", "usage_of"]
-
-Tokens = tuple[int, int]
-"""Input, output."""
+__all__ = ["Meter", "estimated_tokens", "estimated_usage"]
 
 _MAX_ERROR = 1000
 
@@ -32,13 +30,18 @@ class Meter:
         self._sdk_retry = sdk_retry
         self._first_byte_s: float | None = None
         self._asked = False
-        self._completion = _Completion()
+        self._completion = Completion()
         self._upstream_estimates = False
+        self._fault = ""
 
     @property
     def message(self) -> Mapping[str, Any] | None:
         """The assistant message, as far as it came; None when none came."""
         return self._completion.message
+
+    def befallen(self, fault: str) -> None:
+        """Note the kind of fault that was injected."""
+        self._fault = fault
 
     def forwarded(self) -> None:
         """Note that the request has gone to the model: its tokens are spent from now on."""
@@ -84,73 +87,9 @@ class Meter:
             finish_reason=completion.finish_reason,
             tool_calls=completion.tool_names,
             sdk_retry=self._sdk_retry,
-            error=_printable(error[:_MAX_ERROR]) if error else None,
+            fault=self._fault,
+            error=printable(error[:_MAX_ERROR]) if error else None,
         )
-
-
-class _Completion:
-    """The first choice of an answer, put together from one piece or many."""
-
-    def __init__(self) -> None:
-        self.finish_reason: str | None = None
-        self.usage: Tokens | None = None
-        self._begun = False
-        self._text: list[str] = []
-        self._calls: dict[int, dict[str, str]] = {}
-
-    @property
-    def tool_names(self) -> list[str]:
-        return [_printable(call["name"]) for _, call in sorted(self._calls.items())]
-
-    @property
-    def message(self) -> Mapping[str, Any] | None:
-        if not self._begun:
-            return None
-        message: dict[str, Any] = {"role": "assistant", "content": "".join(self._text) or None}
-        if self._calls:
-            message["tool_calls"] = [
-                {
-                    "id": call["id"],
-                    "type": "function",
-                    "function": {"name": call["name"], "arguments": call["arguments"]},
-                }
-                for _, call in sorted(self._calls.items())
-            ]
-        return message
-
-    def add(self, piece: Mapping[str, Any]) -> None:
-        self.usage = usage_of(piece) or self.usage
-        for choice in objects(piece.get("choices")):
-            if choice.get("index", 0) == 0:
-                self._begun = True
-                reason = choice.get("finish_reason")
-                self.finish_reason = _printable(reason) if reason else self.finish_reason
-                self._add_message(choice.get("message") or choice.get("delta"))
-
-    def _add_message(self, message: object) -> None:
-        for part in objects([message]):
-            if isinstance(part.get("content"), str):
-                self._text.append(part["content"])
-            for position, call in enumerate(objects(part.get("tool_calls"))):
-                self._add_call(call.get("index", position), call)
-
-    def _add_call(self, index: object, call: Mapping[str, Any]) -> None:
-        if not isinstance(index, int):
-            return
-        known = self._calls.setdefault(index, {"id": "", "name": "", "arguments": ""})
-        known["id"] += str(call.get("id") or "")
-        for function in objects([call.get("function")]):
-            known["name"] += str(function.get("name") or "")
-            known["arguments"] += str(function.get("arguments") or "")
-
-
-def usage_of(answer: Mapping[str, Any]) -> Tokens | None:
-    """Return the tokens that an answer or a chunk says it took, if it says so."""
-    for usage in objects([answer.get("usage")]):
-        taken = usage.get("prompt_tokens"), usage.get("completion_tokens")
-        if isinstance(taken[0], int) and isinstance(taken[1], int):
-            return max(0, taken[0]), max(0, taken[1])
-    return None
 
 
 def estimated_tokens(*values: object) -> int:
@@ -174,12 +113,8 @@ def estimated_tokens(*values: object) -> int:
     return math.ceil(characters / 4)
 
 
-def objects(value: object) -> list[dict[str, Any]]:
-    """Return the JSON objects in a list: what an upstream sends need not be what it should be."""
-    entries: list[Any] = value if isinstance(value, list) else []  # pyright: ignore[reportUnknownVariableType]
-    return [entry for entry in entries if isinstance(entry, dict)]
-
-
-def _printable(text: object) -> str:
-    """Return ``text`` without lone surrogates, which no file of ours could hold."""
-    return str(text).encode("utf-8", "replace").decode()
+def estimated_usage(body: Mapping[str, Any], message: Mapping[str, Any]) -> dict[str, int]:
+    """Return what a model would say that a request and its answer took."""
+    taken = estimated_tokens(body["messages"], body.get("tools"))
+    given = estimated_tokens(message)
+    return {"prompt_tokens": taken, "completion_tokens": given, "total_tokens": taken + given}

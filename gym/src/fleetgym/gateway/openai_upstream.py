@@ -15,8 +15,8 @@ import aiohttp
 
 from fleetgym.contracts.errors import ModelError
 from fleetgym.gateway import sse
+from fleetgym.gateway.completions import objects
 from fleetgym.gateway.errors import error_body
-from fleetgym.gateway.metering import objects
 from fleetgym.gateway.upstream import Answer, Stream
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping
+    from collections.abc import AsyncGenerator, Callable, Mapping
     from contextlib import AbstractAsyncContextManager
 
-__all__ = ["Answer", "ChatRequest", "Stream", "Upstream"]
+__all__ = ["Answer", "ChatRequest", "Garbled", "Stream", "Upstream"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +19,9 @@ class ChatRequest:
     agent: str
     body: Mapping[str, Any]
     """As the framework sent it; when streamed, usage is asked for in any case."""
+
+    note_fault: Callable[[str], None] = lambda _: None
+    """Takes the kind of a fault that befalls this request on purpose."""
 
     @property
     def streamed(self) -> bool:
@@ -50,10 +53,26 @@ class Stream:
     """Whether the usage in it is estimated."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Garbled:
+    """What a proxy, or a connection that breaks, leaves of an answer; only made on purpose."""
+
+    data: bytes
+    content_type: str
+    status: int = 200
+    completion: Mapping[str, Any] | None = None
+    """What the model answered, where it was asked."""
+
+    cut: bool = False
+    """Whether the connection breaks halfway through."""
+
+
 class Upstream(Protocol):
     """Answers chat requests."""
 
-    def answer(self, request: ChatRequest) -> AbstractAsyncContextManager[Answer | Stream]:
+    def answer(
+        self, request: ChatRequest
+    ) -> AbstractAsyncContextManager[Answer | Stream | Garbled]:
         """Answer within the context; leaving it, at whatever point, frees what the answer holds.
 
         Entering it raises ``ModelError`` when there is no answer to pass on; the framework is

@@ -27,8 +27,9 @@ from fleetgym.contracts.specs import (
 from fleetgym.registry.frameworks import RegisteredFramework, read_manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from fleetgym.contracts.condition import Condition
     from fleetgym.contracts.scenario import Scenario
 
 __all__ = ["GROUP", "Broken", "Registry"]
@@ -61,6 +62,9 @@ class Registry:
     conditions: dict[str, ConditionSpec] = field(default_factory=dict[str, ConditionSpec])
     models: dict[str, ModelSpec] = field(default_factory=dict[str, ModelSpec])
     broken: list[Broken] = field(default_factory=list[Broken])
+    _declared: dict[str, Condition] = field(default_factory=dict[str, "Condition"])
+    """Conditions that a suite brings; they have no entry point."""
+
     _scenarios: dict[str, dict[str, Scenario]] = field(
         default_factory=dict[str, "dict[str, Scenario]"]
     )
@@ -119,9 +123,35 @@ class Registry:
         """Return one model's spec, or raise ``UnknownName``."""
         return _get("model", name, self.models)
 
-    def condition(self, name: str) -> ConditionSpec:
-        """Return one condition's spec, or raise ``UnknownName``."""
-        return _get("condition", name, self.conditions)
+    @property
+    def known_conditions(self) -> Sequence[str]:
+        """Names of the conditions there are, those of a suite last."""
+        return (*self.conditions, *self._declared)
+
+    def condition(self, name: str) -> Condition:
+        """Return a condition.
+
+        Raises:
+            UnknownName: There is none of this name.
+            SpecError: It cannot be imported.
+        """
+        if name in self._declared:
+            return self._declared[name]
+        if name not in self.conditions:
+            raise UnknownName("condition", name, self.known_conditions)
+        return load(self.conditions[name].entry_point)
+
+    def declare(self, conditions: Iterable[Condition]) -> None:
+        """Add conditions that a suite brings, in place of those that another one brought.
+
+        Raises:
+            SpecError: A name is taken by a plugin.
+        """
+        declared = {condition.name: condition for condition in conditions}
+        taken = declared.keys() & self.conditions.keys()
+        if taken:
+            raise SpecError(f"condition {min(taken)!r} is taken by a plugin.")
+        self._declared = declared
 
     def scenarios(self, environment: str | None = None) -> Mapping[str, Scenario]:
         """Return scenarios by id, of one environment or of all that can tell theirs.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import hashlib
 import json
 import secrets
 import shutil
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fleetgym.contracts.errors import FleetgymError, MissingDependency, SandboxError
+from fleetgym.contracts.faults import NONE
 from fleetgym.contracts.framework import SINGLE
 from fleetgym.contracts.record import (
     FindingRecord,
@@ -33,6 +35,7 @@ from fleetgym.gateway import GatewayRun
 from fleetgym.policy.driver import play
 from fleetgym.runner.outcome import BUDGETS, Ending, judge
 from fleetgym.runner.plan import REFERENCE
+from fleetgym.runner.reactions import reactions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,6 +85,9 @@ class Attempt:
         self.number = attempt
         self.token = secrets.token_urlsafe(24)
         self.model_calls: list[ModelCallRecord] = []
+        self.asked: list[str] = []
+        """Of each model call, a digest of its messages."""
+
         self.session: Session | None = None
         self.trace: RunTrace = lane.tracing.begin(self.run_id, key)
         self.began_at = datetime.now(UTC)
@@ -123,6 +129,7 @@ class Attempt:
         self._fail(error)
         self.session = None
         self.model_calls.clear()
+        self.asked.clear()
         self.worker = WorkerReport()
         return self._record(gathered=False)
 
@@ -145,6 +152,11 @@ class Attempt:
             raise SandboxError(
                 f"The environment did not begin an episode within {_SETUP_S:.0f} s."
             ) from None
+
+    @property
+    def _in_trouble(self) -> bool:
+        condition = self._env.condition
+        return condition is not None and condition.faults != NONE
 
     @property
     def _env(self) -> ToolEnv:
@@ -176,7 +188,7 @@ class Attempt:
                     run_id=self.run_id,
                     token=self.token,
                     model=self.key.model,
-                    upstream=self.lane.upstream(self.key, self._env.scenario.environment),
+                    upstream=self.lane.upstream(self.key, self._env),
                     budget=session.budget,
                     on_call=self._on_call,
                     on_over=session.end,
@@ -188,8 +200,8 @@ class Attempt:
     def _on_call(
         self, call: ModelCallRecord, request: Mapping[str, Any], message: Mapping[str, Any] | None
     ) -> None:
-        del request
         self.model_calls.append(call)
+        self.asked.append(_digest(request.get("messages")) if self._in_trouble else "")
         self.trace.model_call(call)
         if message is None or self.session is None:
             return
@@ -306,6 +318,7 @@ class Attempt:
             detail=verdict.detail,
             score=score if verdict.outcome is not Outcome.VOID else None,
             findings=findings,
+            faults=reactions(self.model_calls, self.asked, steps, self.worker, ended_by=ended_by),
             steps=steps,
             model_calls=self.model_calls,
             events=session.events if session else [],
@@ -326,6 +339,10 @@ class Attempt:
             started_at_utc=self.began_at.isoformat(timespec="milliseconds"),
             manifest=self.lane.manifest(env, self.key.framework),
         )
+
+
+def _digest(messages: object) -> str:
+    return hashlib.sha256(json.dumps(messages).encode()).hexdigest()
 
 
 def _shown(step: StepRecord) -> ToolResult:

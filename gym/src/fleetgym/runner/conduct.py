@@ -208,6 +208,7 @@ class _Conductor:
             isolate=self.options.isolate,
             private_network=self.launcher.private_network,
             homes=self.homes,
+            faults={name: plan.to_json() for name, plan in self.plan.suite.faults.items()},
             isolation=self.isolation,
         )
         process.stdin.write(config_line(config).encode())

@@ -25,7 +25,10 @@ import aiohttp
 from aiohttp import web
 
 from fleetgym import environments, home
+from fleetgym.conditions.faults import declared
+from fleetgym.conditions.schedule import Schedule
 from fleetgym.contracts.errors import FleetgymError, OperatorError
+from fleetgym.contracts.faults import FaultPlan
 from fleetgym.contracts.json import digest
 from fleetgym.contracts.record import Outcome, RunKey, RunRecord
 from fleetgym.contracts.scenario import Budget
@@ -33,7 +36,7 @@ from fleetgym.contracts.specs import load
 from fleetgym.episode import EpisodeRoutes
 from fleetgym.episode.foreign import last_line
 from fleetgym.episode.routes import MAX_BODY
-from fleetgym.gateway import Gateway, OpenAIUpstream, PolicyUpstream
+from fleetgym.gateway import FaultyUpstream, Gateway, OpenAIUpstream, PolicyUpstream
 from fleetgym.records.redact import Redactor
 from fleetgym.records.store import RunDirectory
 from fleetgym.registry import Registry
@@ -93,6 +96,9 @@ class LaneConfig:
     homes: str = ""
     """Directory that the runs' homes are made in, and that somebody else removes; empty: any."""
 
+    faults: dict[str, dict[str, Any]] = field(default_factory=dict[str, "dict[str, Any]"])
+    """Fault plans that the suite declares, by name."""
+
     isolation: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
     """What records have to say of the isolation, by framework."""
 
@@ -107,6 +113,8 @@ class Lane:
         self.redactor = Redactor([self.key])
         self.directory = RunDirectory(Path(config.out), self.redactor)
         self.registry = Registry.discover(data=home.data_set())
+        plans = {name: FaultPlan.model_validate(plan) for name, plan in config.faults.items()}
+        self.registry.declare(declared(plans))
         self.tracing = Tracing(self.redactor, config.suite)
         self.threads = ThreadPoolExecutor(32, thread_name_prefix="episode")
         self.sandboxes = provider(config.sandbox)
@@ -168,8 +176,16 @@ class Lane:
         """Return the expert of an environment."""
         return load(self.registry.environment(environment).policy)()
 
-    def upstream(self, key: RunKey, environment: str) -> Upstream:
-        """Return who answers the chat requests of a run."""
+    def upstream(self, key: RunKey, env: ToolEnv) -> Upstream:
+        """Return who answers the chat requests of a run, in trouble where its condition says so."""
+        upstream = self._model(key, env.scenario.environment)
+        condition = env.condition
+        if condition is None or not condition.faults.model:
+            return upstream
+        name = f"{condition.name}/{key.scenario}/model"
+        return FaultyUpstream(upstream, Schedule(condition.faults.model, name, key.seed))
+
+    def _model(self, key: RunKey, environment: str) -> Upstream:
         if self.config.base_url is not None:
             assert self._client is not None, "the lane is open"
             return OpenAIUpstream(
@@ -209,6 +225,7 @@ class Lane:
     def manifest(self, env: ToolEnv | None, framework: str = "") -> dict[str, Any]:
         """Return what the run depended on beside its key."""
         made_of: Mapping[str, str] = {}
+        faults = env.condition.faults.to_json() if env and env.condition else {}
         if env is not None:
             with contextlib.suppress(FleetgymError):  # a void run may not even have a spec
                 made_of = self.sandboxes.provenance(env.sandbox_spec)
@@ -223,6 +240,7 @@ class Lane:
             },
             "sandbox_made_of": dict(made_of),
             "scenario_digest": env.declared.digest() if env else "",
+            **({"faults": faults} if faults else {}),
             "upstream": "provider" if self.config.base_url else "reference policy",
         }
 

@@ -7,6 +7,7 @@ import itertools
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from fleetgym.conditions.faults import declared
 from fleetgym.contracts.condition import CLEAN
 from fleetgym.contracts.errors import SpecError, UnknownName
 from fleetgym.contracts.framework import SINGLE
@@ -19,7 +20,6 @@ from fleetgym.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from fleetgym.contracts.condition import Condition
     from fleetgym.contracts.scenario import Scenario
     from fleetgym.registry import Registry
     from fleetgym.runner.suite import Suite
@@ -113,7 +113,8 @@ def expand(suite: Suite, registry: Registry, *, any_model: bool = False) -> Plan
     known = registry.scenarios()
     chosen = _select("scenario", suite.scenarios, known)
     scenarios = [_with_budget(known[name], suite) for name in chosen]
-    conditions = _select("condition", suite.conditions, registry.conditions)
+    registry.declare(declared(suite.faults))
+    conditions = _select("condition", suite.conditions, registry.known_conditions)
     for condition in conditions:
         if condition != CLEAN:
             _check_fit(registry, condition, scenarios)
@@ -166,7 +167,7 @@ def _check_policies(model: str, scenarios: Iterable[Scenario]) -> None:
 
 def _check_fit(registry: Registry, name: str, scenarios: Iterable[Scenario]) -> None:
     """Refuse a condition before anything is run that an env would refuse at every run."""
-    condition: Condition = load(registry.condition(name).entry_point)
+    condition = registry.condition(name)
     for scenario in scenarios:
         offered: frozenset[str] = frozenset()
         if condition.surfaces:  # only then is the environment worth importing
@@ -259,7 +260,7 @@ class _Keys:
 
 def _version(registry: Registry, condition: str) -> str:
     """Return a condition's version; a changed condition makes other runs."""
-    return "" if condition == CLEAN else load(registry.condition(condition).entry_point).version
+    return "" if condition == CLEAN else registry.condition(condition).version
 
 
 def _parameters(

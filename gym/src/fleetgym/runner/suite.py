@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from fleetgym.contracts.faults import FaultPlan  # noqa: TC001 - pydantic needs it
 from fleetgym.contracts.framework import SINGLE
 from fleetgym.yaml_model import StrictModel, load_model
 
@@ -118,6 +119,11 @@ class Suite(StrictModel):
     """Of plugins, by framework; what is not named stays at the plugin's default."""
 
     budget: BudgetOverride = BudgetOverride()
+
+    faults: dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")], FaultPlan] = Field(
+        default={}
+    )
+    """Plans of its own; each is the condition ``faults/<name>``."""
 
 
 def load_suite(path: Path) -> Suite:

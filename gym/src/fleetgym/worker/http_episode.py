@@ -9,7 +9,7 @@ from urllib.parse import quote
 import httpx
 
 from fleetgym.contracts.episode import Brief, ModelEndpoint
-from fleetgym.contracts.errors import EpisodeOver, OperatorError, SandboxError
+from fleetgym.contracts.errors import EpisodeOver, OperatorError, SandboxError, ToolUnreachable
 from fleetgym.contracts.scenario import Budget
 from fleetgym.contracts.team import Member, Team
 from fleetgym.contracts.tools import SUBMIT, ToolResult, ToolSpec
@@ -101,6 +101,7 @@ class HttpEpisode:
         Raises:
             EpisodeOver: The episode has ended; stop.
             SandboxError: The sandbox failed; the run is void.
+            ToolUnreachable: There is no answer; let it through, as any tool's exception.
         """
         body = {"arguments": dict(arguments), "agent": agent}
         return self._step(f"tools/{quote(name, safe='')}", body, submits=name == SUBMIT)
@@ -182,6 +183,8 @@ def _refusal(response: httpx.Response) -> Exception:
             return EpisodeOver(message)
         case 413:
             return _TooLargeError(message)
+        case 502:
+            return ToolUnreachable(message)
         case 503:
             return SandboxError(message)
         case status:

@@ -101,10 +101,10 @@ def look() -> Moves[dict[str, Table]]:
     found: dict[str, Table] = {}
     names = [str(one["table"]) for one in listed]
     said = yield from ask_all(
-        [ToolCall(tool, {"table": n}) for n in names for tool in ("profile_table", "sample_rows")]
+        [ToolCall(tool, {"table": n}) for n in names for tool in ("profile_table", "sample_rows")],
+        json.loads,
     )
-    for name, profiled in zip(names, said[::2], strict=True):
-        profile = json.loads(profiled)
+    for name, profile in zip(names, said[::2], strict=True):
         columns = [
             Column(
                 table=name, name=c["column"], type=c["type"], rows=profile["rows"],

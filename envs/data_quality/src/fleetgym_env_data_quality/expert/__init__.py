@@ -65,7 +65,7 @@ class QualityExpert:
             raise PlanLost(f"The tables make no sense: {error!r}.") from error
         queries = [query for check in found for query in (check.rows, check.daily)]
         queries.append(report["metric_sql"])
-        yield from ask_all([ToolCall("run_sql", {"query": query}) for query in queries])
+        yield from ask_all([ToolCall("run_sql", {"query": query}) for query in queries], str)
         yield ToolCall(SUBMIT, {"answer": json.dumps(report)})
 
 
@@ -78,12 +78,12 @@ def looked() -> Moves[Dictionary]:
     ]
     said = yield from ask_all(
         [ToolCall("profile_table", {"table": str(one["table"])}) for one in listed]
-        + [ToolCall("run_sql", {"query": half}) for half in halves]
+        + [ToolCall("run_sql", {"query": half}) for half in halves],
+        json.loads,
     )
     rows: list[Any] = []
     names: list[str] = []
-    for half in said[len(listed) :]:
-        answer = json.loads(half)
+    for answer in said[len(listed) :]:
         names = answer["columns"]
         rows += answer["rows"]
     return Dictionary([dict(zip(names, row, strict=True)) for row in rows])

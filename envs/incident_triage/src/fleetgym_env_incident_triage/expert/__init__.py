@@ -56,9 +56,9 @@ def read_queue() -> Moves[list[dict[str, Any]]]:
     listed = yield from ask("list_alerts")
     alerts: list[dict[str, Any]] = []
     parts = batches([entry["id"] for entry in listed])
-    said = yield from ask_all([ToolCall("get_alerts", {"alert_ids": list(p)}) for p in parts])
-    for part in said:
-        alerts += json.loads(part)
+    calls = [ToolCall("get_alerts", {"alert_ids": list(part)}) for part in parts]
+    for part in (yield from ask_all(calls, json.loads)):
+        alerts += part
     rules = batches(list(dict.fromkeys(alert["rule"] for alert in alerts)))
     yield from together([ToolCall("get_runbooks", {"names": list(part)}) for part in rules])
     return alerts

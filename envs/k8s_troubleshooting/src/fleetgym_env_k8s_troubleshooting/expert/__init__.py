@@ -56,9 +56,10 @@ class ClusterExpert:
 def sick_workloads() -> Moves[list[tuple[str, str, str]]]:
     """Return kind, namespace and name of the workloads that are not what they should be."""
     found: list[tuple[str, str, str]] = []
-    said = yield from ask_all([ToolCall("kubectl_get", {"kind": kind}) for kind in _KINDS])
-    for kind, text in zip(_KINDS, said, strict=True):
-        for row in rows(text):
+    calls = [ToolCall("kubectl_get", {"kind": kind}) for kind in _KINDS]
+    listed = yield from ask_all(calls, rows)
+    for kind, workloads in zip(_KINDS, listed, strict=True):
+        for row in workloads:
             ready, _, wanted = row["READY"].partition("/")
             wanted = wanted or row["DESIRED"]
             if ready != wanted or row.get("UP-TO-DATE", wanted) != wanted:

@@ -83,7 +83,7 @@ def read_rules() -> Moves[Rules]:
     """Read every document, and return its numbers."""
     names = (yield from ask("list_documents")).split()
     read = [ToolCall("read_document", {"name": name}) for name in names]
-    text = "".join((yield from ask_all(read)))
+    text = "".join((yield from ask_all(read, str)))
     first, last, opens, closes, ends = _the(_WINDOW, text)
     factor, limit = _the(_MEMORY, text)
     return Rules(
@@ -107,7 +107,7 @@ def read_rules() -> Moves[Rules]:
 def read_card(service: str) -> Moves[Card]:
     """Read a service's card and its forecast."""
     told, forecast = yield from ask_all(
-        [ToolCall(tool, {"service": service}) for tool in ("service_card", "traffic_forecast")]
+        [ToolCall(tool, {"service": service}) for tool in ("service_card", "traffic_forecast")], str
     )
     card: dict[str, Any] = yaml.safe_load(told)
     lines = forecast.splitlines()[1:]
