@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from fleetgym.conditions.faults import NOISY_TOOLS, Faults
+from fleetgym.conditions.faults import CALM, NOISY_TOOLS, ROUGH, STORM, Faults
 from fleetgym.conditions.injection import (
     DOCUMENT_STRONG,
     DOCUMENT_WEAK,
@@ -19,6 +19,7 @@ from fleetgym.conditions.leak import LEAK
 from fleetgym.conditions.wording import MINIMAL_TOOLS, SEEDED_MEMORY, VAGUE
 from fleetgym.contracts.condition import Condition
 from fleetgym.contracts.errors import SpecError
+from fleetgym.contracts.faults import FaultPlan
 from fleetgym.contracts.scenario import Scenario
 from fleetgym.env.instances import InstanceCache
 from fleetgym_env_tiny.env import TinyEnv, TinyGrader
@@ -289,3 +290,63 @@ def test_what_only_conditions_need_leaves_the_digest_of_other_scenarios_alone() 
     plain = replace(VARIED, vague_prompt="", minimal_tools=(), memory="")
 
     assert plain.digest() == SCENARIO.digest() != VARIED.digest()
+
+
+def plan_of(**said: Any) -> FaultPlan:
+    return FaultPlan.model_validate(said)
+
+
+def looked(folder: Path, plan: FaultPlan, times: int, seed: int = 3) -> list[tuple[str, str]]:
+    """Return what each of some equal looks showed, and the fault that befell it."""
+    env = disturbed(folder, Faults("faults/test", plan, pause=lambda _: None), TinyEnv)
+    env.reset(seed=seed)
+    shown = [env.step(LOOK) for _ in range(times)]
+    return [
+        (observation["content"], "".join(found["fault"] for found in info["findings"]))
+        for observation, *_, info in shown
+    ]
+
+
+def test_a_fault_befalls_the_calls_that_are_named(tmp_path: Path) -> None:
+    fine = (str(3 * 7), "")
+    once = plan_of(tools=[{"fault": "unreachable", "at": [2]}])
+    unreachable = "Error: the tool server could not be reached, and nothing was done."
+    assert looked(tmp_path, once, 3) == [fine, (unreachable, "unreachable"), fine]
+    always = plan_of(tools=[{"fault": "unreachable", "since": 2}])
+    assert [fault for _, fault in looked(tmp_path, always, 3)] == ["", "unreachable", "unreachable"]
+    other = plan_of(tools=[{"fault": "unreachable", "since": 1, "tool": "s*"}])
+    assert looked(tmp_path, other, 2) == [fine, fine]
+
+
+def test_the_first_fault_that_is_named_comes_before_those_that_are_drawn(tmp_path: Path) -> None:
+    plan = plan_of(tools=[{"fault": "slow", "share": 1.0}, {"fault": "error", "at": [2]}])
+    assert [fault for _, fault in looked(tmp_path, plan, 3)] == ["slow", "error", "slow"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ({}, "exactly one of at, since and share"),
+        ({"at": [1], "share": 0.5}, "exactly one of at, since and share"),
+        ({"at": [0]}, "greater than or equal to 1"),
+        ({"share": 1.5}, "less than or equal to 1"),
+        ({"since": 1, "seconds": 601}, "less than or equal to 600"),
+    ],
+)
+def test_a_fault_says_when(fault: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        plan_of(tools=[{"fault": "error", **fault}])
+
+
+def test_shares_are_shares_of_a_whole() -> None:
+    half = {"fault": "error", "share": 0.6}
+    with pytest.raises(ValueError, match="the shares of tools come to more than 1"):
+        plan_of(tools=[half, {**half, "fault": "slow"}])
+
+
+@pytest.mark.parametrize(
+    ("preset", "requests", "calls"), [(CALM, 0.04, 0.03), (ROUGH, 0.16, 0.13), (STORM, 0.40, 0.30)]
+)
+def test_presets_are_as_bad_as_they_say(preset: Faults, requests: float, calls: float) -> None:
+    assert sum(fault.share for fault in preset.faults.model) == pytest.approx(requests)
+    assert sum(fault.share for fault in preset.faults.tools) == pytest.approx(calls)

@@ -61,6 +61,7 @@ def tiny_env(folder: Path, provider: TinyProvider | None = None, **changes: Any)
     """Return an env whose instances are kept in ``folder``."""
     return TinyEnv(
         scenario=changes.pop("scenario", SCENARIO),
+        condition=changes.pop("condition", None),
         grader=TinyGrader(),
         sandboxes=provider or TinyProvider(),
         instances=InstanceCache(folder, **changes),

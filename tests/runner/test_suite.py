@@ -217,3 +217,57 @@ def test_a_condition_of_another_version_makes_other_runs(
 
     assert clean_again.run_id == clean.run_id
     assert noisy_again.run_id != noisy.run_id
+
+
+FAULTY = """\
+name: a
+frameworks: [a]
+scenarios: ["tiny/*"]
+conditions: [clean, "faults/*"]
+reference: false
+seeds: 0
+faults:
+  slow: {model: [{fault: slow, since: 1}]}
+"""
+
+
+def test_a_suite_brings_faults_of_its_own_and_a_changed_plan_makes_other_runs(
+    tmp_path: Path,
+) -> None:
+    registry = _with_frameworks({"a": ("single",)})
+    clean, slow = expand(load_suite(write(tmp_path, FAULTY)), registry).runs
+    assert (clean.key.condition, slow.key.condition) == ("clean", "faults/slow")
+    slower = FAULTY.replace("since: 1", "since: 1, seconds: 2")
+    clean_again, slow_again = expand(load_suite(write(tmp_path, slower)), registry).runs
+    assert clean_again.run_id == clean.run_id
+    assert slow_again.run_id != slow.run_id
+
+
+@pytest.mark.parametrize(
+    ("change", "to", "told"),
+    [
+        ('"faults/*"', "vague", "declares the faults 'slow', and no run meets them"),
+        ('"faults/*"', "faults/slwo", "There is no condition 'faults/slwo'"),
+    ],
+)
+def test_faults_that_no_run_meets_are_told_before_anything_runs(
+    tmp_path: Path, change: str, to: str, told: str
+) -> None:
+    suite = load_suite(write(tmp_path, FAULTY.replace(change, to)))
+    with pytest.raises(SpecError, match=re.escape(told)):
+        expand(suite, _with_frameworks({"a": ("single",)}))
+
+
+@pytest.mark.parametrize(
+    ("plan", "told"),
+    [
+        ("{model: [{fault: slw, since: 1}]}", "suite.yaml:8: faults.slow.model.0.fault: input sho"),
+        ("{model: [{fault: slow}]}", "faults.slow.model.0: give exactly one of at, since and shar"),
+        ("{modl: []}", "suite.yaml:8: faults.slow.modl: unknown field. Did you mean 'model'?"),
+        ("{tools: [{fault: slow, at: 0}]}", "suite.yaml:8: faults.slow.tools.0.at.0: input should"),
+    ],
+)
+def test_a_malformed_plan_is_told_with_its_line(tmp_path: Path, plan: str, told: str) -> None:
+    broken = FAULTY.replace("{model: [{fault: slow, since: 1}]}", plan)
+    with pytest.raises(SpecError, match=re.escape(told)):
+        load_suite(write(tmp_path, broken))

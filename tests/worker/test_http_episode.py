@@ -8,14 +8,17 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from fleetgym.conditions.faults import Faults
 from fleetgym.contracts.episode import Event
-from fleetgym.contracts.errors import EpisodeOver, OperatorError, SandboxError
+from fleetgym.contracts.errors import EpisodeOver, OperatorError, SandboxError, ToolUnreachable
+from fleetgym.contracts.faults import FaultPlan
 from fleetgym.contracts.tools import ToolResult
 from fleetgym.worker import HttpEpisode
-from world import NUMBER, SEED, TOKEN
+from world import NUMBER, SEED, TOKEN, world
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from world import World
 
@@ -115,3 +118,16 @@ async def test_a_server_that_hangs_up_is_named() -> None:
         url = str(server.make_url("")).rstrip("/")
         with pytest.raises(OperatorError, match=f"{url} does not answer"):
             await asyncio.to_thread(HttpEpisode, url, TOKEN)
+
+
+async def test_a_tool_that_cannot_be_reached_raises_and_the_episode_goes_on(tmp_path: Path) -> None:
+    plan = FaultPlan.model_validate({"tools": [{"fault": "unreachable", "at": [1]}]})
+
+    def moves(episode: HttpEpisode) -> ToolResult:
+        with pytest.raises(ToolUnreachable, match="Connection failed: the tool server could not"):
+            episode.call("look", {"place": "here"})
+        return episode.call("look", {"place": "here"})
+
+    async with world(tmp_path, condition=Faults("faults/test", plan)) as here:
+        assert await play(here, moves) == ToolResult(str(NUMBER))
+    assert [step.is_error for step in here.session.steps] == [True, False]

@@ -14,6 +14,7 @@ from typing import Any
 
 from aiohttp import web
 
+from fleetgym.contracts.condition import Condition
 from fleetgym.contracts.policy import Plan, ReferencePolicy, ask_all
 from fleetgym.contracts.record import ModelCallRecord
 from fleetgym.contracts.scenario import Budget
@@ -129,6 +130,7 @@ async def world(
     *,
     upstream: Upstream | None = None,
     steps: int = 8,
+    condition: Condition | None = None,
     on_step: Callable[[Any], None] | None = None,
 ) -> AsyncGenerator[World]:
     """Serve one episode on a free port of this machine."""
@@ -144,6 +146,7 @@ async def world(
     env = tiny.tiny_env(
         folder / "instances",
         scenario=replace(tiny.SCENARIO, budget=Budget(steps=steps), team=ROLES),
+        condition=condition,
     )
     threads = ThreadPoolExecutor(2)
     await asyncio.to_thread(env.reset, seed=SEED)

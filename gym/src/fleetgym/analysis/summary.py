@@ -11,6 +11,7 @@ import numpy as np
 
 from fleetgym.analysis.conditions import ConditionRow, condition_rows
 from fleetgym.analysis.coordination import TeamRow, team_rows
+from fleetgym.analysis.reactions import ReactionRow, reaction_rows
 from fleetgym.analysis.statistics import Estimate, resamples, stratified_mean, wilson
 from fleetgym.contracts.record import Outcome
 
@@ -32,6 +33,10 @@ __all__ = [
 
 REFERENCE = "reference"
 """The pseudo-framework of the expert's own runs; a ceiling, never a row."""
+
+
+_NAMED = 6
+"""Values of a factor that a note names one by one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +96,9 @@ class Comparison:
     conditions: tuple[ConditionRow, ...]
     """By condition and framework; empty when there is but one condition."""
 
+    reactions: tuple[ReactionRow, ...]
+    """By condition, kind of fault and framework; empty where nothing went wrong on purpose."""
+
     teams: tuple[TeamRow, ...]
     """How agents worked together, by row name; empty without runs of teams."""
 
@@ -119,6 +127,7 @@ def summarize(records: Sequence[RunRecord]) -> Comparison:
         voids=tuple((name, len(m)) for name, m in groups.items() if not _scored(m)),
         ceiling=fmean(expert) if expert else None,
         conditions=condition_rows(groups),
+        reactions=reaction_rows(groups),
         teams=team_rows(groups),
         notes=tuple(_notes(groups)),
     )
@@ -222,7 +231,8 @@ def _mixtures(keys: Sequence[RunKey]) -> Iterable[str]:
         ("graders", {key.grader for key in keys}),
     ):
         if len(values) > 1:
-            yield f"Means are over several {plural}: {', '.join(sorted(values))}."
+            which = ", ".join(sorted(values)) if len(values) <= _NAMED else f"{len(values)} of them"
+            yield f"Means are over several {plural}: {which}."
 
 
 def _cell(key: RunKey) -> str:

@@ -9,6 +9,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from fleetgym.analysis.reaction_table import reaction_tables
 from fleetgym.contracts.record import Outcome
 
 if TYPE_CHECKING:
@@ -54,7 +55,9 @@ def render_comparison(comparison: Comparison) -> RenderableType:
         parts += [_results(comparison), _effort(comparison.rows), _outcomes(comparison.rows)]
     if comparison.teams:
         parts += [_teams(comparison.teams), *_stuck(comparison.teams)]
-    parts += _conditions(comparison.conditions)
+    # A condition that is one fault says all that it has to say in the table on faults.
+    parts += _conditions([r for r in comparison.conditions if "faults/" not in r.condition])
+    parts += reaction_tables(comparison.reactions)
     for name, voids in comparison.voids:
         parts.append(Text(f"{name}: all {voids} runs void", style="red"))
     parts += [Text(f"note: {note}", style="yellow") for note in comparison.notes]

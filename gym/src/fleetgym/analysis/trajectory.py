@@ -22,7 +22,13 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from fleetgym.contracts.record import FindingRecord, RunRecord, ScoreRecord, StepRecord
+    from fleetgym.contracts.record import (
+        FaultRecord,
+        FindingRecord,
+        RunRecord,
+        ScoreRecord,
+        StepRecord,
+    )
 
 __all__ = ["print_trajectory", "render_trajectory", "trajectory_text", "visible"]
 
@@ -60,6 +66,7 @@ def render_trajectory(record: RunRecord, *, full: bool = False) -> RenderableTyp
         Text(banner([record]), style="bold yellow"),
         *_head(record),
         *_team(record),
+        *map(_fault, record.faults),
         *_section("task", record.task, full),
     ]
     for step, total in zip(record.steps, totals, strict=True):
@@ -114,6 +121,21 @@ def _team(record: RunRecord) -> Iterable[Text]:
         yield Text(f"  {tangle.kind}: {visible(', '.join(tangle.agents))}{where}", style="red")
 
 
+def _fault(fault: FaultRecord) -> Text:
+    """Return what one incident was, and what came of it."""
+    which = f"{'model call' if fault.plane == 'model' else 'step'} {fault.first + 1}"
+    many = f" {fault.injected} times" if fault.injected > 1 else ""
+    tried = f", {fault.attempts} attempts" if fault.attempts > 1 else ""
+    waited = f", the second after {fault.waited_s:.2f} s" if fault.attempts > 1 else ""
+    agent = "" if fault.agent == "main" else f" of {visible(fault.agent)}"
+    ended = "recovered" if fault.recovered else "did not recover"
+    return Text(
+        f"fault: {fault.kind}{many} at {which}{agent}{tried}{waited}; "
+        f"{fault.reaction.value.replace('_', ' ')}, {ended}",
+        style="yellow" if fault.recovered else "red",
+    )
+
+
 def _section(title: str, text: str, full: bool) -> Iterable[RenderableType]:
     if text:
         yield Text(f"\n{title}", style="bold")
@@ -146,7 +168,8 @@ def _findings(found: Iterable[FindingRecord]) -> Iterable[Text]:
     """Yield what a run's condition found, what the agent did wrong in red."""
     for one in found:
         style = "bold red" if one.kind in _HARM else "yellow"
-        yield Text(f"       {one.kind}: {visible(one.detail)}".rstrip(": "), style=style)
+        what = ", ".join(filter(None, (one.fault, visible(one.detail))))
+        yield Text(f"       {one.kind}: {what}".rstrip(": "), style=style)
 
 
 def _arguments(step: StepRecord) -> str:

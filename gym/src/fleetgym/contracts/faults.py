@@ -87,6 +87,10 @@ class ToolFaultKind(StrEnum):
     """No answer: status 502 over HTTP, an exception in a plugin's tool."""
 
 
+def _some(value: object) -> object:
+    return (value,) if isinstance(value, int) else value
+
+
 def _range(value: object) -> object:
     return (value, value) if isinstance(value, int | float) else value
 
@@ -100,8 +104,8 @@ class Fault(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    at: tuple[_Number, ...] = ()
-    """Which ones of a run, counted from 1."""
+    at: Annotated[tuple[_Number, ...], BeforeValidator(_some)] = ()
+    """Which one of a run, or which ones, counted from 1."""
 
     since: _Number | None = None
     """This one and all after it."""

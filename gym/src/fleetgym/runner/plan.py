@@ -115,6 +115,7 @@ def expand(suite: Suite, registry: Registry, *, any_model: bool = False) -> Plan
     scenarios = [_with_budget(known[name], suite) for name in chosen]
     registry.declare(declared(suite.faults))
     conditions = _select("condition", suite.conditions, registry.known_conditions)
+    _check_faults_are_met(suite, conditions)
     for condition in conditions:
         if condition != CLEAN:
             _check_fit(registry, condition, scenarios)
@@ -154,6 +155,15 @@ def _select(kind: str, patterns: Iterable[str], known: Iterable[str]) -> list[st
             raise UnknownName(kind, pattern, names)
         chosen |= dict.fromkeys(matching)
     return list(chosen)
+
+
+def _check_faults_are_met(suite: Suite, conditions: Sequence[str]) -> None:
+    unmet = [name for name in suite.faults if f"faults/{name}" not in conditions]
+    if unmet:
+        raise SpecError(
+            f"Suite {suite.name!r} declares the faults {unmet[0]!r}, and no run meets them. "
+            f"Add 'faults/{unmet[0]}', or 'faults/*', to its conditions."
+        )
 
 
 def _check_policies(model: str, scenarios: Iterable[Scenario]) -> None:

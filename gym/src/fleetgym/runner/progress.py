@@ -7,6 +7,8 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from fleetgym.contracts.condition import CLEAN
+from fleetgym.contracts.framework import SINGLE
 from fleetgym.contracts.record import Outcome
 
 if TYPE_CHECKING:
@@ -27,9 +29,11 @@ def _line(event: Finished) -> str:
     again = "; will be tried again" if event.retried else ""
     # A success needs no explanation.
     why = f" ({record.detail}{again})" if record.category is not None else ""
+    key = record.key
+    arm = key.framework if key.topology == SINGLE else f"{key.framework}/{key.topology}"
+    condition = "" if key.condition == CLEAN else f" {key.condition}"
     return (
-        f"{record.key.framework:<10} {record.key.scenario} seed {record.key.seed}: "
-        f"{record.outcome.value}{score}{why}"
+        f"{arm:<10} {key.scenario}{condition} seed {key.seed}: {record.outcome.value}{score}{why}"
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from fleetgym.contracts.faults import ModelFaultKind
+from fleetgym.contracts.faults import ModelFaultKind, ToolFaultKind
 from fleetgym.contracts.json import canonical_json
 from fleetgym.contracts.record import FaultRecord, Reaction
 from fleetgym.contracts.tools import SUBMIT
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["reactions"]
 
 _LOOPS = frozenset({ModelFaultKind.REPEAT, ModelFaultKind.CIRCLE})
+_HARMLESS = frozenset({"", ModelFaultKind.SLOW, ToolFaultKind.SLOW})
 _REFUSED = 400
 
 
@@ -35,7 +36,7 @@ class _Attempt:
     began_s: float
     ended_s: float
     well: bool
-    """Answered, and neither disturbed nor an error."""
+    """Answered, and as ever but for the time it took."""
 
     def continues(self, other: _Attempt) -> bool:
         """Return whether a fault is one with that of the attempt before it."""
@@ -82,7 +83,7 @@ def _of_call(call: ModelCallRecord, asked: str) -> _Attempt:
         fault=call.fault,
         began_s=call.started_s,
         ended_s=call.started_s + call.latency_s,
-        well=call.status < _REFUSED and not call.fault,
+        well=call.status < _REFUSED and call.fault in _HARMLESS,
     )
 
 
@@ -96,7 +97,7 @@ def _of_step(step: StepRecord) -> _Attempt:
         fault=fault,
         began_s=step.started_s,
         ended_s=step.started_s + step.duration_s,
-        well=not step.is_error and not fault,
+        well=not step.is_error and fault in _HARMLESS,
     )
 
 
@@ -162,7 +163,7 @@ def _between(one: _Attempt, other: _Attempt, calls: Sequence[_Attempt]) -> bool:
 
 def _goes_well(last: _Attempt, asked_after: Sequence[_Attempt], done: Sequence[_Attempt]) -> bool:
     """Return whether a step that went well followed, on a good answer if the model was at fault."""
-    since = last.ended_s
-    if last.plane == "model":
+    since = last.began_s if last.well else last.ended_s
+    if last.plane == "model" and not last.well:
         since = next((call.ended_s for call in asked_after if call.well), float("inf"))
     return any(step.well and step.began_s >= since for step in done)

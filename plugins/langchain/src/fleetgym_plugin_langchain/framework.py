@@ -29,6 +29,8 @@ class LangChain:
         "max_rounds": 60,
         "temperature": 0.0,
         "timeout_s": 60.0,
+        # Of a tool that raises; off, as it would hide what is measured.
+        "tool_retries": 0,
     }
 
     def warm(self) -> None:
@@ -63,7 +65,7 @@ def _agent(
     parameters: Mapping[str, Any],
 ) -> Any:
     from langchain.agents import create_agent
-    from langchain.agents.middleware import ModelCallLimitMiddleware
+    from langchain.agents.middleware import ModelCallLimitMiddleware, ToolRetryMiddleware
     from langchain_openai import ChatOpenAI
 
     endpoint = episode.model(name)
@@ -80,10 +82,12 @@ def _agent(
         use_responses_api=False,  # the gateway speaks chat completions
     )
     # Each round of tools is a call, and the answer is one more.
-    limit = ModelCallLimitMiddleware(run_limit=parameters["max_rounds"] + 1)
+    middleware: list[Any] = [ModelCallLimitMiddleware(run_limit=parameters["max_rounds"] + 1)]
+    if parameters["tool_retries"]:
+        middleware.append(ToolRetryMiddleware(max_retries=parameters["tool_retries"]))
     # A name stands in each of its messages; one agent alone needs none.
     called = None if name == "main" else name
-    return create_agent(model, tools, system_prompt=system, middleware=[limit], name=called)
+    return create_agent(model, tools, system_prompt=system, middleware=middleware, name=called)
 
 
 def _answer(agent: Any, request: str) -> str:

@@ -23,6 +23,9 @@ class LangGraph:
     name: ClassVar[str] = "langgraph"
     topologies: ClassVar[tuple[str, ...]] = ("single", "supervisor", "swarm")
     defaults: ClassVar[Mapping[str, Any]] = {
+        # Of one agent alone: whether the model is told what a tool raised, too. ToolNode's own
+        # default tells it of wrong arguments only.
+        "handle_tool_errors": False,
         "max_retries": 2,
         # Of tools, for each agent and turn.
         "max_rounds": 60,
@@ -77,7 +80,8 @@ def _run_single(episode: Episode, parameters: Mapping[str, Any]) -> str:
 
     graph = StateGraph(MessagesState)
     graph.add_node("model", call_model)
-    graph.add_node("tools", ToolNode(tools))
+    handling = {"handle_tool_errors": True} if parameters["handle_tool_errors"] else {}
+    graph.add_node("tools", ToolNode(tools, **handling))
     graph.add_edge(START, "model")
     graph.add_conditional_edges("model", tools_condition)
     graph.add_edge("tools", "model")
