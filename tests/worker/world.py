@@ -15,14 +15,14 @@ from typing import Any
 from aiohttp import web
 
 from fleetgym.contracts.condition import Condition
-from fleetgym.contracts.policy import Plan, ReferencePolicy, ask_all
+from fleetgym.contracts.policy import Plan, ReferencePolicy
 from fleetgym.contracts.record import ModelCallRecord
 from fleetgym.contracts.scenario import Budget
 from fleetgym.contracts.team import Role
 from fleetgym.contracts.tools import ToolCall
 from fleetgym.episode import EpisodeRoutes, Session
 from fleetgym.executors.connection import Job
-from fleetgym.gateway import Answer, ChatRequest, Gateway, GatewayRun, PolicyUpstream, Upstream
+from fleetgym.gateway import Gateway, GatewayRun, PolicyUpstream, Upstream
 from fleetgym.policy import EXPERT
 
 tiny: Any = importlib.import_module("tiny")  # the smallest environment, from `tests/env`
@@ -45,48 +45,9 @@ class Seeker:
         yield ToolCall("submit", {"answer": json.dumps({"number": int(result.content)})})
 
 
-class Surveyor:
-    """Looks twice, which may be done at once, and hands in what it saw first."""
-
-    def plan(self, prompt: str) -> Plan:
-        calls = [ToolCall("look", {"place": "here", "depth": depth}) for depth in (1, 2)]
-        number, _ = yield from ask_all(calls, int)
-        yield ToolCall("submit", {"answer": json.dumps({"number": number})})
-
-
-class Restless:
-    """Looks, and looks again."""
-
-    def plan(self, prompt: str) -> Plan:
-        for depth in (1, 2, 3) * 10:
-            yield ToolCall("look", {"place": "here", "depth": depth})
-
-
 def expert(policy: ReferencePolicy) -> PolicyUpstream:
     """Return a model that makes no mistakes at this policy."""
     return PolicyUpstream(policy, EXPERT, SEED)
-
-
-class Silent:
-    """A model that never answers."""
-
-    def __init__(self) -> None:
-        self.asked = asyncio.Event()
-
-    @asynccontextmanager
-    async def answer(self, request: ChatRequest) -> AsyncGenerator[Answer]:
-        self.asked.set()
-        await asyncio.Event().wait()
-        yield Answer(body={})
-
-
-class Failing:
-    """A model that is out of order."""
-
-    @asynccontextmanager
-    async def answer(self, request: ChatRequest) -> AsyncGenerator[Answer]:
-        error = {"message": "Out of order.", "type": "server_error", "code": "oops"}
-        yield Answer(status=500, body={"error": error})
 
 
 @dataclass

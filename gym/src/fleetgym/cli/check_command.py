@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["check"]
 
 
-@click.group(short_help="Hold an environment to its promises.")
+@click.group(short_help="Hold environments, scenarios and frameworks to their promises.")
 def check() -> None:
     """Hold what plugins contribute to its promises."""
 
@@ -86,6 +86,45 @@ def env(
         print_json({"holds": not failed, "checks": [asdict(one) for one in done]})
     else:
         print_table(("scenario", "check", "holds", "values"), _rows(done))
+    return 1 if failed else None
+
+
+@check.command(
+    epilog="Examples: fleetgym check framework langgraph  ·  fleetgym check framework mine "
+    "--only 'plays*'",
+)
+@click.argument("name")
+@click.option("--isolate", default="local", show_default=True, help="How its runs are isolated.")
+@click.option("--only", multiple=True, help="A promise, or a pattern of some; may be repeated.")
+@as_json
+def framework(name: str, *, isolate: str, only: tuple[str, ...], as_json: bool) -> int | None:
+    """Hold the plugin of framework NAME to what every plugin promises.
+
+    Plays scripted episodes: one that goes well, several calls at once, side by side, a model that
+    is out of order or silent, a tool that raises, limits, the end of an episode, a kill, and one
+    for each kind of team. Exit code 1 when something does not hold.
+    """
+    import asyncio
+
+    from fleetgym.registry import Registry
+    from fleetgym.runner.check_framework import check_framework
+
+    async def checked() -> list[Check]:
+        done: list[Check] = []
+        async for one in check_framework(Registry.discover(), name, isolate=isolate, only=only):
+            done.append(one)
+            if not as_json:
+                click.echo(f"{'ok  ' if one.holds else 'FAIL'} {one.name}")
+                for problem in one.detail.split("; ") if one.detail else ():
+                    click.echo(f"       {problem}")
+        return done
+
+    done = asyncio.run(checked())
+    failed = [one for one in done if not one.holds]
+    if as_json:
+        print_json({"holds": not failed, "checks": [asdict(one) for one in done]})
+    else:
+        click.echo(f"{name}: {len(done) - len(failed)} of {len(done)} promises hold.")
     return 1 if failed else None
 
 

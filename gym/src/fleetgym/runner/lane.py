@@ -178,14 +178,15 @@ class Lane:
 
     def upstream(self, key: RunKey, env: ToolEnv) -> Upstream:
         """Return who answers the chat requests of a run, in trouble where its condition says so."""
-        upstream = self._model(key, env.scenario.environment)
+        upstream = self.model(key, env.scenario.environment)
         condition = env.condition
         if condition is None or not condition.faults.model:
             return upstream
         name = f"{condition.name}/{key.scenario}/model"
         return FaultyUpstream(upstream, Schedule(condition.faults.model, name, key.seed))
 
-    def _model(self, key: RunKey, environment: str) -> Upstream:
+    def model(self, key: RunKey, environment: str) -> Upstream:
+        """Return who answers when nothing goes wrong."""
         if self.config.base_url is not None:
             assert self._client is not None, "the lane is open"
             return OpenAIUpstream(
